@@ -1,0 +1,5 @@
+/** Finds the tests of every package; a test runs from its TypeScript source. */
+export default {
+  extensions: ['ts'],
+  nodeArguments: ['--conditions=source'],
+}
