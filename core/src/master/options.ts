@@ -1,0 +1,121 @@
+/** What a master is told when it starts: who it is, and the flags its decisions depend on (names and defaults of Mesos 1.11). */
+
+import type { MasterInfo } from '@isthmus/proto/gen/mesos'
+
+/** The part every master must be given. */
+export interface MasterIdentity {
+  /** A UUID; framework, agent and offer ids start with it. */
+  readonly masterId: string
+  readonly hostname: string
+  /** Dotted IPv4. */
+  readonly ip: string
+  readonly port: number
+  /** Shown as version; clients compare it with Mesos versions. */
+  readonly version: string
+  /** Seeds the generator behind stream ids and random choices. */
+  readonly seed: number
+  readonly startAtMs: number
+  readonly electedAtMs: number
+}
+
+/** The flags, each with Mesos's default in {@link MASTER_FLAG_DEFAULTS}. */
+export interface MasterFlags {
+  /** --allocation_interval */
+  readonly allocationIntervalMs: number
+  /** --agent_ping_timeout */
+  readonly agentPingTimeoutMs: number
+  /** --max_agent_ping_timeouts: an agent is unreachable after so many pings without an answer. */
+  readonly maxAgentPingTimeouts: number
+  /** --agent_reregister_timeout: how long agents of the registry may take to come back to a new leader. */
+  readonly agentReregisterTimeoutMs: number
+  /** --offer_timeout; 0 = offers live until they are answered. */
+  readonly offerTimeoutMs: number
+  /** --max_completed_frameworks */
+  readonly maxCompletedFrameworks: number
+  /** --max_completed_tasks_per_framework */
+  readonly maxCompletedTasksPerFramework: number
+  /** --max_unreachable_tasks_per_framework */
+  readonly maxUnreachableTasksPerFramework: number
+  /** --max_operator_event_stream_subscribers: the oldest is dropped. */
+  readonly maxOperatorEventStreamSubscribers: number
+  /** --roles: the only roles frameworks may use; absent = any. */
+  readonly roles?: readonly string[] | undefined
+  /** --weights, before those of the registry. */
+  readonly weights: Readonly<Record<string, number>>
+  /** --root_submissions: whether frameworks may run as root. */
+  readonly rootSubmissions: boolean
+  /** --filter_gpu_resources */
+  readonly filterGpuResources: boolean
+  /** --min_allocatable_resources as text, e.g. `cpus:0.01|mem:32`. */
+  readonly minAllocatableResources: string
+  /** --framework_sorter */
+  readonly frameworkSorter: 'drf' | 'random'
+  /** --role_sorter */
+  readonly roleSorter: 'drf' | 'random'
+  /** --publish_per_framework_metrics */
+  readonly publishPerFrameworkMetrics: boolean
+  /** --cluster, shown in /state. */
+  readonly cluster?: string | undefined
+  /** All flags as texts, for /flags, /state and GET_FLAGS. */
+  readonly shown: Readonly<Record<string, string>>
+  /** Build facts for /version and /state. */
+  readonly build: Readonly<{ date: string; timeSeconds: number; user: string; gitSha: string; gitTag: string }>
+}
+
+/** Everything a master is told. */
+export interface MasterOptions extends MasterIdentity, MasterFlags {}
+
+/** Mesos 1.11's defaults. */
+export const MASTER_FLAG_DEFAULTS: MasterFlags = {
+  allocationIntervalMs: 1_000,
+  agentPingTimeoutMs: 15_000,
+  maxAgentPingTimeouts: 5,
+  agentReregisterTimeoutMs: 600_000,
+  offerTimeoutMs: 0,
+  maxCompletedFrameworks: 50,
+  maxCompletedTasksPerFramework: 1_000,
+  maxUnreachableTasksPerFramework: 1_000,
+  maxOperatorEventStreamSubscribers: 1_000,
+  roles: undefined,
+  weights: {},
+  rootSubmissions: true,
+  filterGpuResources: true,
+  minAllocatableResources: 'cpus:0.01|mem:32',
+  frameworkSorter: 'drf',
+  roleSorter: 'drf',
+  publishPerFrameworkMetrics: true,
+  cluster: undefined,
+  shown: {},
+  build: { date: '', timeSeconds: 0, user: '', gitSha: '', gitTag: '' },
+}
+
+/** Completes an identity and some flags with the defaults. */
+export function masterOptions(given: MasterIdentity & Partial<MasterFlags>): MasterOptions {
+  return { ...MASTER_FLAG_DEFAULTS, ...given }
+}
+
+/** The MasterInfo that frameworks and agents are shown. The third capability (QUOTA_V2) has no v1 name and is an empty object. */
+export function masterInfo(options: MasterOptions): MasterInfo {
+  return {
+    id: options.masterId,
+    ip: networkOrder(options.ip),
+    port: options.port,
+    pid: masterPid(options),
+    hostname: options.hostname,
+    version: options.version,
+    address: { hostname: options.hostname, ip: options.ip, port: options.port },
+    capabilities: [{ type: 'AGENT_UPDATE' }, { type: 'AGENT_DRAINING' }, {}],
+  }
+}
+
+/** The master's address in the form of Mesos: `master@127.0.0.1:5050`. */
+export function masterPid(options: MasterOptions): string {
+  return `master@${options.ip}:${options.port}`
+}
+
+/** An IPv4 address as the number Mesos shows: its four bytes in network order read as a little-endian 32-bit integer. */
+function networkOrder(ip: string): number {
+  const bytes = ip.split('.').map(Number)
+  if (bytes.length !== 4 || bytes.some((byte) => !Number.isInteger(byte) || byte < 0 || byte > 255)) return 0
+  return bytes.reduceRight((sum, byte) => sum * 256 + byte, 0)
+}

@@ -1,0 +1,149 @@
+/**
+ * What must survive a master: agents admitted, unreachable and gone, weights and quotas. Records are the only way it changes: the master
+ * applies a record when the registry has stored it, and a new leader replays all of them.
+ *
+ * Frameworks and tasks are not here: agents and schedulers bring them back when they connect (as in Mesos).
+ */
+
+import type { AgentInfo, DrainConfig, ValueScalar } from '@isthmus/proto/gen/mesos'
+
+/** One durable change. */
+export type RegistryRecord =
+  /** A new agent with its id; also an agent that comes back with other facts. */
+  | { readonly kind: 'agentAdmitted'; readonly agentInfo: AgentInfo }
+  /** The agent left on purpose. */
+  | { readonly kind: 'agentRemoved'; readonly agentId: string }
+  /** The agent was silent for too long. */
+  | { readonly kind: 'agentUnreachable'; readonly agentId: string; readonly atMs: number }
+  /** An operator declared the agent gone for good. */
+  | { readonly kind: 'agentGone'; readonly agentId: string; readonly atMs: number }
+  /** An operator took the agent out of (or back into) offering; with `drain` its tasks are being killed. */
+  | {
+      readonly kind: 'agentActivation'
+      readonly agentId: string
+      readonly deactivated: boolean
+      readonly drain?: AgentDrain | undefined
+    }
+  /** New weights; roles not named keep theirs. */
+  | { readonly kind: 'weightsUpdated'; readonly weights: readonly { readonly role: string; readonly weight: number }[] }
+  /** New quotas; roles not named keep theirs. */
+  | { readonly kind: 'quotasUpdated'; readonly quotas: readonly QuotaRecord[] }
+  /** Quotas removed entirely. */
+  | { readonly kind: 'quotasRemoved'; readonly roles: readonly string[] }
+
+/** How far the draining of an agent is. */
+export interface AgentDrain {
+  readonly state: 'DRAINING' | 'DRAINED'
+  readonly config: DrainConfig
+  readonly sinceMs: number
+}
+
+/** A role's quota. */
+export interface QuotaRecord {
+  readonly role: string
+  readonly guarantees: Readonly<Record<string, ValueScalar>>
+  readonly limits: Readonly<Record<string, ValueScalar>>
+}
+
+/** An agent the registry lets in. */
+export interface AdmittedAgent {
+  readonly info: AgentInfo
+  readonly deactivated: boolean
+  readonly drain?: AgentDrain | undefined
+}
+
+/** The sum of all records. */
+export interface Registry {
+  readonly admitted: Map<string, AdmittedAgent>
+  /** Agent id → since when, Unix milliseconds. */
+  readonly unreachable: Map<string, number>
+  readonly gone: Map<string, number>
+  readonly weights: Map<string, number>
+  readonly quotas: Map<string, QuotaRecord>
+}
+
+/** Unreachable and gone agents are remembered up to this number; the oldest are forgotten first (--registry_max_agent_count). */
+export const REGISTRY_MAX_AGENTS = 102_400
+
+/** An empty registry. */
+export function createRegistry(): Registry {
+  return { admitted: new Map(), unreachable: new Map(), gone: new Map(), weights: new Map(), quotas: new Map() }
+}
+
+/** Rebuilds a registry from stored records. Records that contradict earlier ones win. */
+export function replayRegistry(records: readonly RegistryRecord[]): Registry {
+  const registry = createRegistry()
+  for (const record of records) applyRecord(registry, record)
+  return registry
+}
+
+/** Applies one stored record. */
+export function applyRecord(registry: Registry, record: RegistryRecord): void {
+  switch (record.kind) {
+    case 'agentAdmitted': {
+      const id = record.agentInfo.id?.value ?? ''
+      const before = registry.admitted.get(id)
+      registry.admitted.set(id, { deactivated: false, ...before, info: record.agentInfo })
+      registry.unreachable.delete(id)
+      return
+    }
+    case 'agentRemoved':
+      registry.admitted.delete(record.agentId)
+      return
+    case 'agentUnreachable':
+      registry.admitted.delete(record.agentId)
+      remember(registry.unreachable, record.agentId, record.atMs)
+      return
+    case 'agentGone':
+      registry.admitted.delete(record.agentId)
+      registry.unreachable.delete(record.agentId)
+      remember(registry.gone, record.agentId, record.atMs)
+      return
+    case 'agentActivation':
+      applyActivation(registry, record)
+      return
+    case 'weightsUpdated':
+      for (const { role, weight } of record.weights) registry.weights.set(role, weight)
+      return
+    case 'quotasUpdated':
+      for (const quota of record.quotas) registry.quotas.set(quota.role, quota)
+      return
+    case 'quotasRemoved':
+      for (const role of record.roles) registry.quotas.delete(role)
+      return
+    default:
+      record satisfies never
+  }
+}
+
+/** The shortest list of records that rebuilds this registry; a store writes it when its log has grown long. */
+export function registrySnapshot(registry: Registry): RegistryRecord[] {
+  const records: RegistryRecord[] = []
+  for (const [agentId, agent] of registry.admitted) {
+    records.push({ kind: 'agentAdmitted', agentInfo: agent.info })
+    if (agent.deactivated) {
+      records.push({ kind: 'agentActivation', agentId, deactivated: true, drain: agent.drain })
+    }
+  }
+  for (const [agentId, atMs] of registry.unreachable) records.push({ kind: 'agentUnreachable', agentId, atMs })
+  for (const [agentId, atMs] of registry.gone) records.push({ kind: 'agentGone', agentId, atMs })
+  const weights = [...registry.weights].map(([role, weight]) => ({ role, weight }))
+  if (weights.length > 0) records.push({ kind: 'weightsUpdated', weights })
+  if (registry.quotas.size > 0) records.push({ kind: 'quotasUpdated', quotas: [...registry.quotas.values()] })
+  return records
+}
+
+function applyActivation(registry: Registry, record: Extract<RegistryRecord, { kind: 'agentActivation' }>): void {
+  const agent = registry.admitted.get(record.agentId)
+  if (agent === undefined) return
+  const { deactivated, drain } = record
+  registry.admitted.set(record.agentId, { info: agent.info, deactivated, drain })
+}
+
+function remember(map: Map<string, number>, id: string, atMs: number): void {
+  map.delete(id)
+  map.set(id, atMs)
+  if (map.size <= REGISTRY_MAX_AGENTS) return
+  const oldest = map.keys().next().value
+  if (oldest !== undefined) map.delete(oldest)
+}

@@ -1,0 +1,83 @@
+/**
+ * What a master shows: pure functions from its state to plain JSON, in the shapes of Mesos 1.11's pages. Numbers that Mesos prints as
+ * doubles are plain numbers here; how they are printed is the HTTP layer's business. The operator calls GET_* are answered by the machine
+ * itself (operator-reads.ts).
+ *
+ * Cost: O(what is shown). Nothing here changes the state, and nothing returned is changed later.
+ */
+
+import type { MasterState } from './state.ts'
+import { frameworkPages, taskPages } from './views-frameworks.ts'
+import { metricsSnapshot } from './views-metrics.ts'
+import { rolePage } from './views-roles.ts'
+import { slavePages, statePage, stateSummaryPage } from './views-state.ts'
+
+/** A JSON value; fields that are undefined are left out when written. */
+export type Json = null | boolean | number | bigint | string | readonly Json[] | JsonObject
+
+/** A JSON object. */
+export interface JsonObject {
+  readonly [field: string]: Json | undefined
+}
+
+/** Query of /slaves; a value that matches nothing (also an empty one) gives an empty list. */
+export interface SlavesQuery {
+  readonly agentId?: string | undefined
+}
+
+/** Query of /frameworks. */
+export interface FrameworksQuery {
+  readonly frameworkId?: string | undefined
+}
+
+/** Query of /tasks. */
+export interface TasksQuery {
+  readonly frameworkId?: string | undefined
+  readonly taskId?: string | undefined
+  /** Default 100. */
+  readonly limit?: number | undefined
+  /** Default 0. */
+  readonly offset?: number | undefined
+  /** By the time of the first status; default 'des'. */
+  readonly order?: 'asc' | 'des' | undefined
+}
+
+/** GET /state. */
+export function stateView(state: MasterState): JsonObject {
+  return statePage(state)
+}
+
+/** GET /state-summary. */
+export function stateSummaryView(state: MasterState): JsonObject {
+  return stateSummaryPage(state)
+}
+
+/** GET /slaves. */
+export function slavesView(state: MasterState, query: SlavesQuery = {}): JsonObject {
+  return slavePages(state, query.agentId)
+}
+
+/** GET /frameworks. */
+export function frameworksView(state: MasterState, query: FrameworksQuery = {}): JsonObject {
+  return frameworkPages(state, query.frameworkId)
+}
+
+/** GET /tasks. */
+export function tasksView(state: MasterState, query: TasksQuery = {}): JsonObject {
+  return taskPages(state, query)
+}
+
+/** GET /roles. */
+export function rolesView(state: MasterState): JsonObject {
+  return rolePage(state)
+}
+
+/** GET /weights. */
+export function weightsView(state: MasterState): readonly Json[] {
+  return [...state.registry.weights].map(([role, weight]) => ({ role, weight }))
+}
+
+/** GET /metrics/snapshot without the process's own numbers (system/…, event queues), which the shell adds. */
+export function metricsView(state: MasterState, atMs: number): Record<string, number> {
+  return metricsSnapshot(state, atMs)
+}
