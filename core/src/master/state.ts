@@ -1,0 +1,234 @@
+/**
+ * What a master knows. One owner: step() in master.ts changes it in place; everyone else reads.
+ *
+ * ```
+ * registry ─ durable facts (registry.ts)            allocator ─ who gets what next (../allocator)
+ * frameworks ─┬─ tasks, unreachable, completed       agents ─┬─ tasks, executors (the same objects)
+ *             └─ offers (ids)                                └─ offers (ids)
+ * offers ─ by id                                    streams, links ─ open connections → their owners
+ * ```
+ * Each offer, task and executor is indexed by its framework and by its agent; invariants.ts checks that both agree.
+ */
+
+import type { AgentMessageReregister } from '@isthmus/proto/gen/agent-link'
+import type {
+  AgentInfo,
+  AgentInfoCapability,
+  ContainerInfo,
+  DiscoveryInfo,
+  ExecutorInfo,
+  FrameworkInfo,
+  HealthCheck,
+  KillPolicy,
+  Labels,
+  Operation,
+  TaskState,
+  TaskStatus,
+  ValueScalar,
+} from '@isthmus/proto/gen/mesos'
+import type { OfferConstraints } from '@isthmus/proto/gen/scheduler'
+import type { Allocator } from '../allocator/allocator.ts'
+import type { Random } from '../base/random.ts'
+import type { Resources } from '../resources/resources.ts'
+import type { Counters } from './counters.ts'
+import type { MasterOptions } from './options.ts'
+import type { AgentDrain, Registry, RegistryRecord } from './registry.ts'
+
+/** A framework's capabilities as claims. */
+export interface FrameworkCapabilities {
+  readonly revocableResources: boolean
+  readonly taskKillingState: boolean
+  readonly gpuResources: boolean
+  readonly sharedResources: boolean
+  readonly partitionAware: boolean
+  readonly multiRole: boolean
+  readonly reservationRefinement: boolean
+  readonly regionAware: boolean
+}
+
+/** A task as the master keeps it: what Mesos shows of it, without its command and data. */
+export interface MasterTask {
+  readonly id: string
+  readonly frameworkId: string
+  readonly agentId: string
+  /** Empty for command tasks. */
+  readonly executorId: string
+  readonly name: string
+  readonly role: string
+  readonly resources: Resources
+  /** The newest state known, also when older updates are not acknowledged yet. */
+  state: TaskState
+  /** What the framework has been told last by an update with a uuid. */
+  statusState: TaskState | undefined
+  statusUuid: Uint8Array | undefined
+  /** One for each change of state, without data; at most {@link MAX_TASK_STATUSES}. */
+  statuses: TaskStatus[]
+  readonly labels: Labels | undefined
+  readonly discovery: DiscoveryInfo | undefined
+  readonly container: ContainerInfo | undefined
+  readonly healthCheck: HealthCheck | undefined
+  readonly killPolicy: KillPolicy | undefined
+  readonly user: string | undefined
+  readonly limits: Readonly<Record<string, ValueScalar>> | undefined
+}
+
+/** An executor that is charged on an agent: custom and default ones; command tasks have none. */
+export interface MasterExecutor {
+  readonly id: string
+  readonly frameworkId: string
+  readonly agentId: string
+  readonly info: ExecutorInfo
+  readonly resources: Resources
+}
+
+/** An offer that was sent and not answered. */
+export interface MasterOffer {
+  readonly id: string
+  readonly frameworkId: string
+  readonly agentId: string
+  readonly role: string
+  readonly resources: Resources
+}
+
+/** An operation (RESERVE, CREATE …) whose outcome is not settled. */
+export interface MasterOperation {
+  /** Hexadecimal. */
+  readonly uuid: string
+  readonly frameworkId: string | undefined
+  readonly agentId: string
+  operation: Operation
+}
+
+/** A framework that is subscribed, disconnected within its failover timeout, or recovered from its agents. */
+export interface Framework {
+  readonly id: string
+  info: FrameworkInfo
+  roles: ReadonlySet<string>
+  capabilities: FrameworkCapabilities
+  suppressedRoles: ReadonlySet<string>
+  offerConstraints: OfferConstraints | undefined
+  /** The open stream; absent = disconnected. */
+  streamId: string | undefined
+  /** Whether it may get offers. */
+  active: boolean
+  /** Known from agents only: it has not subscribed with this master. */
+  recovered: boolean
+  registeredAtMs: number
+  reregisteredAtMs: number
+  /** 0 until removed. */
+  unregisteredAtMs: number
+  readonly tasks: Map<string, MasterTask>
+  /** Ring of --max_unreachable_tasks_per_framework. */
+  readonly unreachableTasks: Map<string, MasterTask>
+  /** Ring of --max_completed_tasks_per_framework, oldest first. */
+  completedTasks: MasterTask[]
+  /** Agent id → executor id → executor. */
+  readonly executors: Map<string, Map<string, MasterExecutor>>
+  readonly offers: Set<string>
+  /** Agent id → what its tasks and executors hold there. */
+  readonly usedOn: Map<string, Resources>
+  readonly counters: Counters
+}
+
+/** An agent that is registered, connected or not. */
+export interface Agent {
+  readonly id: string
+  info: AgentInfo
+  version: string
+  capabilities: readonly AgentInfoCapability[]
+  ip: string
+  port: number
+  /** The open link; absent = disconnected. */
+  linkId: string | undefined
+  /** Whether its resources are offered: connected and not deactivated. */
+  active: boolean
+  /** Taken out of offering by an operator. */
+  deactivated: boolean
+  drain: AgentDrain | undefined
+  registeredAtMs: number
+  /** 0 until it reregistered. */
+  reregisteredAtMs: number
+  total: Resources
+  readonly offers: Set<string>
+  /** Framework id → task id → task. */
+  readonly tasks: Map<string, Map<string, MasterTask>>
+  readonly executors: Map<string, Map<string, MasterExecutor>>
+  /** Framework id → what its tasks and executors hold here. */
+  readonly usedBy: Map<string, Resources>
+  /** `frameworkId task id` pairs to kill again when the agent comes back. */
+  readonly killsPending: Set<string>
+  /** PINGs without an answer. */
+  pingsMissed: number
+  pingOutstanding: boolean
+  /** A registry write that takes this agent away is under way; nothing else may start one. */
+  leaving: boolean
+}
+
+/** Who an open stream belongs to. */
+export type StreamOwner =
+  | { readonly kind: 'scheduler'; readonly frameworkId: string }
+  | { readonly kind: 'operator' }
+
+/** What happens when records are stored. */
+export type Continuation =
+  | {
+      readonly kind: 'admitAgent'
+      readonly linkId: string
+      readonly agentInfo: AgentInfo
+      readonly reregister: AgentMessageReregister | undefined
+      readonly version: string
+      readonly capabilities: readonly AgentInfoCapability[]
+      readonly ip: string
+      readonly port: number
+      readonly wasUnreachable: boolean
+    }
+  | { readonly kind: 'agentChanged'; readonly linkId: string; readonly agentId: string; readonly reregister: AgentMessageReregister }
+  | { readonly kind: 'agentUnreachable'; readonly agentId: string }
+  | { readonly kind: 'agentLeft'; readonly agentId: string; readonly reason: string }
+  | { readonly kind: 'agentGone'; readonly agentId: string; readonly requestId: string | undefined }
+  | { readonly kind: 'agentActivation'; readonly agentId: string; readonly requestId: string | undefined }
+  | { readonly kind: 'weights'; readonly requestId: string; readonly roles: readonly string[] }
+  | { readonly kind: 'quotas'; readonly requestId: string; readonly roles: readonly string[] }
+
+/** A registry write that is under way. */
+export interface PendingCommit {
+  readonly records: readonly RegistryRecord[]
+  readonly continuations: readonly Continuation[]
+}
+
+/** Everything. */
+export interface MasterState {
+  readonly options: MasterOptions
+  readonly registry: Registry
+  readonly allocator: Allocator
+  readonly random: Random
+  readonly frameworks: Map<string, Framework>
+  /** Ring of --max_completed_frameworks, oldest first. */
+  readonly completedFrameworks: Map<string, Framework>
+  readonly agents: Map<string, Agent>
+  /** `hostname ip:port` → agent id, of registered agents. */
+  readonly agentsByAddress: Map<string, string>
+  /** Agents of the registry that have not come back to this leader yet. */
+  readonly recoveredAgents: Map<string, AgentInfo>
+  /** Open links → agent id; undefined while its admission is being stored. */
+  readonly links: Map<string, string | undefined>
+  readonly streams: Map<string, StreamOwner>
+  /** Open operator event streams, oldest first. */
+  readonly subscribers: Set<string>
+  readonly offers: Map<string, MasterOffer>
+  readonly operations: Map<string, MasterOperation>
+  readonly commits: Map<number, PendingCommit>
+  readonly counters: Counters
+  nextFramework: number
+  nextAgent: number
+  nextOffer: number
+  nextToken: number
+  nextLink: number
+  /** Something changed that may let resources be offered now. */
+  allocationDue: boolean
+  /** The registry failed; the machine answers nothing but 503 from here on. */
+  abdicated: boolean
+}
+
+/** A task's statuses kept at most; the oldest but the first are dropped. */
+export const MAX_TASK_STATUSES = 32

@@ -1,0 +1,235 @@
+/**
+ * Whether a scheduler's call makes sense by itself, and whether a FrameworkInfo may subscribe. Texts are those of Mesos 1.11, since
+ * clients show and match them. Tasks are validated in launch-validation.ts, against the offer they are launched on.
+ *
+ * Every function returns the reason of the refusal, or undefined.
+ */
+
+import type { FrameworkID, FrameworkInfo } from '@isthmus/proto/gen/mesos'
+import type { Call, OfferConstraints } from '@isthmus/proto/gen/scheduler'
+import type { FrameworkCapabilities } from './state.ts'
+
+/** The longest time Mesos can hold in a Duration (63 bits of nanoseconds), in seconds. */
+const MAX_DURATION_SECONDS = 9_223_372_036
+
+/** Ids become file names on agents. */
+const MAX_ID_LENGTH = 255
+
+/** Message each call needs; TEARDOWN, REVIVE, SUPPRESS and UNKNOWN need none. */
+const NEEDED = {
+  ACCEPT: 'accept',
+  DECLINE: 'decline',
+  ACCEPT_INVERSE_OFFERS: 'accept_inverse_offers',
+  DECLINE_INVERSE_OFFERS: 'decline_inverse_offers',
+  KILL: 'kill',
+  SHUTDOWN: 'shutdown',
+  ACKNOWLEDGE: 'acknowledge',
+  ACKNOWLEDGE_OPERATION_STATUS: 'acknowledge_operation_status',
+  RECONCILE: 'reconcile',
+  RECONCILE_OPERATIONS: 'reconcile_operations',
+  MESSAGE: 'message',
+  REQUEST: 'request',
+  UPDATE_FRAMEWORK: 'update_framework',
+} as const satisfies Partial<Record<NonNullable<Call['type']>, keyof Call>>
+
+/**
+ * Checks a scheduler call's shape, in Mesos's order.
+ *
+ * @param principal the authenticated principal, when authentication is on
+ */
+export function validateSchedulerCall(call: Call, principal: string | undefined): string | undefined {
+  if (call.type === undefined) return "Expecting 'type' to be present"
+  if (call.type === 'SUBSCRIBE') return validateSubscribe(call, principal)
+  if (call.framework_id === undefined) return "Expecting 'framework_id' to be present"
+  const needed = (NEEDED as Readonly<Record<string, keyof Call>>)[call.type]
+  if (needed !== undefined && call[needed] === undefined) return `Expecting '${needed}' to be present`
+  switch (call.type) {
+    case 'ACKNOWLEDGE':
+      return isUuid(call.acknowledge?.uuid) ? undefined : 'Not a valid UUID'
+    case 'ACKNOWLEDGE_OPERATION_STATUS':
+      if (!isUuid(call.acknowledge_operation_status?.uuid)) return 'Not a valid UUID'
+      return call.acknowledge_operation_status?.agent_id === undefined
+        ? "Expecting 'agent_id' to be present"
+        : undefined
+    case 'UPDATE_FRAMEWORK':
+      return sameId(call.framework_id, call.update_framework?.framework_info.id)
+        ? undefined
+        : "'framework_id' differs from 'update_framework.framework_info.id'"
+    default:
+      return undefined
+  }
+}
+
+function validateSubscribe(call: Call, principal: string | undefined): string | undefined {
+  if (call.subscribe === undefined) return "Expecting 'subscribe' to be present"
+  const info = call.subscribe.framework_info
+  if (!sameId(call.framework_id, info.id)) return "'framework_id' differs from 'subscribe.framework_info.id'"
+  if (principal === undefined || info.principal === undefined || info.principal === principal) return undefined
+  return principalMismatch(principal, info.principal)
+}
+
+/** The refusal of a call whose authenticated principal is not that of the framework. */
+export function principalMismatch(authenticated: string, expected: string): string {
+  return `Authenticated principal '${authenticated}' does not match principal '${expected}' set in \`FrameworkInfo\``
+}
+
+function sameId(one: FrameworkID | undefined, other: FrameworkID | undefined): boolean {
+  return (one?.value ?? '') === (other?.value ?? '')
+}
+
+/** Whether these are 16 bytes in the form of RFC 4122 (a version of 1 to 5 and its variant). */
+export function isUuid(bytes: Uint8Array | undefined): boolean {
+  if (bytes?.length !== 16) return false
+  const version = bytes[6]! >> 4
+  return version >= 1 && version <= 5 && (bytes[8]! & 0xc0) === 0x80
+}
+
+/** Reads the capabilities; unknown ones are ignored. */
+export function capabilitiesOf(info: FrameworkInfo): FrameworkCapabilities {
+  const types = new Set(info.capabilities?.map(({ type }) => type))
+  return {
+    revocableResources: types.has('REVOCABLE_RESOURCES'),
+    taskKillingState: types.has('TASK_KILLING_STATE'),
+    gpuResources: types.has('GPU_RESOURCES'),
+    sharedResources: types.has('SHARED_RESOURCES'),
+    partitionAware: types.has('PARTITION_AWARE'),
+    multiRole: types.has('MULTI_ROLE'),
+    reservationRefinement: types.has('RESERVATION_REFINEMENT'),
+    regionAware: types.has('REGION_AWARE'),
+  }
+}
+
+/** The roles a framework asks offers for: `roles` with MULTI_ROLE, else `role` (default `*`). */
+export function rolesOf(info: FrameworkInfo): ReadonlySet<string> {
+  if (capabilitiesOf(info).multiRole) return new Set(info.roles ?? [])
+  return new Set([info.role ?? '*'])
+}
+
+/** Checks a FrameworkInfo by itself. */
+export function validateFrameworkInfo(info: FrameworkInfo): string | undefined {
+  const roles = validateRoleFields(info)
+  if (roles !== undefined) return roles
+  const timeout = info.failover_timeout ?? 0
+  if (!(Math.abs(timeout) <= MAX_DURATION_SECONDS)) return `The framework failover_timeout (${timeout}) is invalid`
+  if (info.id !== undefined && info.id.value !== '') {
+    const id = validateId(info.id.value)
+    if (id !== undefined) return `FrameworkInfo.id is invalid: ${id}`
+  }
+  return undefined
+}
+
+function validateRoleFields(info: FrameworkInfo): string | undefined {
+  if (!capabilitiesOf(info).multiRole) {
+    if ((info.roles ?? []).length > 0) {
+      return "'FrameworkInfo.roles' must not be set when the framework is not MULTI_ROLE capable"
+    }
+    const error = info.role === undefined ? undefined : validateRole(info.role)
+    return error && `'FrameworkInfo.role' is not a valid role: ${error}`
+  }
+  if (info.role !== undefined) return "'FrameworkInfo.role' must not be set when the framework is MULTI_ROLE capable"
+  const roles = info.roles ?? []
+  const twice = [...new Set(roles.filter((role, index) => roles.indexOf(role) !== index))]
+  if (twice.length > 0) return `'FrameworkInfo.roles' contains duplicate items: { ${twice.join(', ')} }`
+  for (const role of roles) {
+    const error = validateRole(role)
+    if (error !== undefined) return `'FrameworkInfo.roles' contains invalid role: ${error}`
+  }
+  return undefined
+}
+
+/** Checks a role's name (the rules of Mesos: roles.md). */
+export function validateRole(role: string): string | undefined {
+  if (role === '*') return undefined
+  if (role === '') return 'Role names cannot be the empty string'
+  if (role.startsWith('/')) return `Role '${role}' cannot start with a slash`
+  if (role.endsWith('/')) return `Role '${role}' cannot end with a slash`
+  if (role.includes('//')) return `Role '${role}' cannot contain two adjacent slashes`
+  for (const component of role.split('/')) {
+    if (component === '.' || component === '..' || component === '*') {
+      return `Role '${role}' cannot include '${component}' as a component`
+    }
+    if (component.startsWith('-')) return `Role component '${component}' is invalid because it starts with a dash`
+    if (FORBIDDEN_IN_ROLES.test(component)) {
+      return `Role component '${component}' is invalid because it contains backspace or whitespace`
+    }
+  }
+  return undefined
+}
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: exactly the characters Mesos forbids
+const FORBIDDEN_IN_ROLES = /[\x08-\x0d\x20\x7f]/
+
+/** Checks an id that becomes a file name: task, executor, framework, persistence ids. */
+export function validateId(id: string): string | undefined {
+  if (id === '') return 'ID must not be empty'
+  if (id.length > MAX_ID_LENGTH) return `ID must not be greater than ${MAX_ID_LENGTH} characters`
+  if (id === '.' || id === '..') return `'${id}' is disallowed`
+  if (FORBIDDEN_IN_IDS.test(id)) return `'${id}' contains invalid characters`
+  return undefined
+}
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters and slashes would leave the sandbox's path
+const FORBIDDEN_IN_IDS = /[\x00-\x1f\x7f/\\]/
+
+/** Checks that suppressed roles are among the roles. */
+export function validateSuppressedRoles(
+  roles: ReadonlySet<string>,
+  suppressed: readonly string[] | undefined,
+): string | undefined {
+  const other = suppressed?.find((role) => !roles.has(role))
+  return other === undefined ? undefined : `Suppressed role '${other}' is not contained in the list of roles`
+}
+
+/** Checks roles against --roles. */
+export function validateListedRoles(
+  roles: ReadonlySet<string>,
+  listed: readonly string[] | undefined,
+): string | undefined {
+  if (listed === undefined) return undefined
+  const others = [...roles].filter((role) => role !== '*' && !listed.includes(role))
+  return others.length === 0 ? undefined : `Roles { ${others.join(', ')} } are not present in the master's --roles`
+}
+
+/** Checks offer constraints: no empty group, one selector and one predicate in each constraint, patterns that compile. */
+export function validateOfferConstraints(constraints: OfferConstraints | undefined): string | undefined {
+  for (const [role, { groups }] of Object.entries(constraints?.role_constraints ?? {})) {
+    if (groups === undefined || groups.length === 0) {
+      return `'OfferConstraints::role_constraints' for role ${role} must contain at least one group`
+    }
+    for (const { attribute_constraints } of groups) {
+      if (attribute_constraints === undefined || attribute_constraints.length === 0) {
+        return `'OfferConstraints::RoleConstraints::groups' for role ${role}contains an empty RoleConstraints::Group`
+      }
+      for (const constraint of attribute_constraints) {
+        const error = validateConstraint(constraint)
+        if (error !== undefined) return `A role ${role} has an invalid 'AttributeConstraint': ${error}`
+      }
+    }
+  }
+  return undefined
+}
+
+type Constraint = NonNullable<
+  NonNullable<NonNullable<OfferConstraints['role_constraints']>[string]['groups']>[number]['attribute_constraints']
+>[number]
+
+function validateConstraint({ selector, predicate }: Constraint): string | undefined {
+  const { attribute_name, pseudoattribute_type } = selector
+  if ((attribute_name === undefined) === (pseudoattribute_type === undefined)) {
+    return "Exactly one of 'AttributeConstraint::Selector::name' or 'AttributeConstraint::Selector::pseudoattribute_type' must be set"
+  }
+  if (pseudoattribute_type === 'UNKNOWN') return 'Unknown pseudoattribute type'
+  if (Object.values(predicate).every((value) => value === undefined)) return 'Unknown predicate type'
+  const pattern = predicate.text_matches?.regex ?? predicate.text_not_matches?.regex
+  return pattern === undefined ? undefined : validatePattern(pattern)
+}
+
+function validatePattern(pattern: string): string | undefined {
+  try {
+    new RegExp(pattern, 'u')
+    return undefined
+  } catch {
+    const reason = /\((?!.*\))/.test(pattern) ? `missing ): ${pattern}` : `invalid pattern: ${pattern}`
+    return `Failed to construct regex from pattern '${pattern}': ${reason}`
+  }
+}
