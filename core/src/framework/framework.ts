@@ -1,0 +1,264 @@
+// The scheduler side of the v1 API as a pure machine: a program that launches tasks keeps a FrameworkState, feeds it what
+// its connection tells, and gets back what to send and what happened.
+//
+//        started                 streamOpened            SUBSCRIBED
+//   idle ───────► subscribing ───────────────► subscribing ────────► subscribed ──► stopped (teardown or ERROR)
+//                     ▲  streamClosed, heartbeat missed                  │
+//                     └────────────── waiting (backs off) ◄──────────────┘
+//
+// What it does by itself: subscribes again with the same id after a loss, capped exponential back-off; forgets offers with
+// the subscription; acknowledges each update after telling it; asks about every live task after each SUBSCRIBED, and again
+// until the answer came (a task the master does not know is reported LOST or UNKNOWN by it); repeats a kill after a loss.
+// What it does not do: decide. See offers.ts for matching and tasks.ts for building TaskInfos.
+//
+// Sources: the Mesos scheduler HTTP API and its reconciliation guide.
+
+import type { FrameworkID, FrameworkInfo, Offer, TaskStatus } from '@isthmus/proto/gen/mesos'
+import type { Event, OfferConstraints } from '@isthmus/proto/gen/scheduler'
+import { acknowledge, reconcileLiveTasks } from './calls.ts'
+import type { FrameworkEffect } from './effects.ts'
+import type { FrameworkEvent, FrameworkTimer } from './events.ts'
+import { isTerminal } from './task-states.ts'
+
+/** First pause before subscribing again; doubles up to RESUBSCRIBE_MAX_MS. */
+export const RESUBSCRIBE_MIN_MS = 250
+export const RESUBSCRIBE_MAX_MS = 10_000
+/** Heartbeats that may be missed before the stream is taken for dead. */
+export const HEARTBEATS_MISSED_MAX = 5
+/** Used until SUBSCRIBED tells the master's own interval. */
+export const HEARTBEAT_INTERVAL_DEFAULT_MS = 15_000
+/** First pause before asking again about tasks without an answer; doubles up to RECONCILE_MAX_MS. */
+export const RECONCILE_MIN_MS = 2_000
+export const RECONCILE_MAX_MS = 60_000
+
+export type FrameworkPhase = 'idle' | 'subscribing' | 'waiting' | 'subscribed' | 'stopped'
+
+/** What is known of one task the framework launched and has not seen end. */
+export interface LiveTask {
+  readonly taskId: string
+  readonly agentId: string
+  /** The last state heard; TASK_STAGING from the launch on. */
+  state: NonNullable<TaskStatus['state']>
+  /** A kill was asked for; it is sent again after a new subscription. */
+  killRequested: boolean
+  /** The answer to the last reconciliation has not come yet. */
+  awaitsReconciliation: boolean
+}
+
+export interface FrameworkOptions {
+  /** With an id: takes over that framework. Roles as the API asks: MULTI_ROLE with `roles`. */
+  readonly info: FrameworkInfo
+  readonly suppressedRoles?: readonly string[] | undefined
+  readonly offerConstraints?: OfferConstraints | undefined
+}
+
+/** Changed in place by `step` and by the functions of calls.ts only. */
+export interface FrameworkState {
+  info: FrameworkInfo
+  suppressedRoles: readonly string[]
+  offerConstraints: OfferConstraints | undefined
+  phase: FrameworkPhase
+  frameworkId: FrameworkID | undefined
+  /** Offers that may still be accepted, by offer id. */
+  readonly offers: Map<string, Offer>
+  /** Tasks launched and not yet ended, by task id. */
+  readonly tasks: Map<string, LiveTask>
+  heartbeatIntervalMs: number
+  resubscribeAfterMs: number
+  reconcileAfterMs: number
+}
+
+/** Makes a framework that has not subscribed yet. */
+export function createFramework(options: FrameworkOptions): FrameworkState {
+  return {
+    info: options.info,
+    suppressedRoles: options.suppressedRoles ?? [],
+    offerConstraints: options.offerConstraints,
+    phase: 'idle',
+    frameworkId: options.info.id,
+    offers: new Map(),
+    tasks: new Map(),
+    heartbeatIntervalMs: HEARTBEAT_INTERVAL_DEFAULT_MS,
+    resubscribeAfterMs: RESUBSCRIBE_MIN_MS,
+    reconcileAfterMs: RECONCILE_MIN_MS,
+  }
+}
+
+/** Applies one event. Changes `state` in place; returns what to send and what happened, in order. Never throws on input. */
+export function step(state: FrameworkState, event: FrameworkEvent): FrameworkEffect[] {
+  if (state.phase === 'stopped') return []
+  switch (event.kind) {
+    case 'started':
+      return subscribe(state)
+    case 'streamOpened':
+      return [heartbeatTimer(state, event.atMs)]
+    case 'eventReceived':
+      return [heartbeatTimer(state, event.atMs), ...received(state, event.event, event.atMs)]
+    case 'streamClosed':
+      return streamClosed(state, event.reason, event.atMs)
+    case 'callRefused':
+      return [{ kind: 'callFailed', call: event.call, status: event.status, text: event.text }]
+    case 'timerFired':
+      return timerFired(state, event.timer, event.atMs)
+    default:
+      return event satisfies never
+  }
+}
+
+function subscribe(state: FrameworkState): FrameworkEffect[] {
+  state.phase = 'subscribing'
+  const id = state.frameworkId
+  const info: FrameworkInfo = id === undefined ? state.info : { ...state.info, id }
+  return [
+    {
+      kind: 'openStream',
+      call: {
+        type: 'SUBSCRIBE',
+        framework_id: id,
+        subscribe: {
+          framework_info: info,
+          suppressed_roles: state.suppressedRoles,
+          offer_constraints: state.offerConstraints,
+        },
+      },
+    },
+  ]
+}
+
+function streamClosed(state: FrameworkState, reason: string, atMs: number): FrameworkEffect[] {
+  if (state.phase === 'waiting' || state.phase === 'idle') return []
+  const wasSubscribed = state.phase === 'subscribed'
+  state.phase = 'waiting'
+  state.offers.clear()
+  const waitMs = state.resubscribeAfterMs
+  state.resubscribeAfterMs = Math.min(waitMs * 2, RESUBSCRIBE_MAX_MS)
+  const effects: FrameworkEffect[] = [
+    { kind: 'cancelTimer', key: 'heartbeat' },
+    { kind: 'cancelTimer', key: 'reconcile' },
+    { kind: 'setTimer', key: 'resubscribe', timer: { kind: 'resubscribe' }, atMs: atMs + waitMs },
+  ]
+  if (wasSubscribed) effects.push({ kind: 'disconnected', reason })
+  return effects
+}
+
+function timerFired(state: FrameworkState, timer: FrameworkTimer, atMs: number): FrameworkEffect[] {
+  switch (timer.kind) {
+    case 'resubscribe':
+      return state.phase === 'waiting' ? subscribe(state) : []
+    case 'heartbeatTimeout':
+      if (state.phase !== 'subscribed' && state.phase !== 'subscribing') return []
+      return [{ kind: 'closeStream' }, ...streamClosed(state, 'the master sent no heartbeat', atMs)]
+    case 'reconcile':
+      return state.phase === 'subscribed' ? reconcileAgain(state, atMs) : []
+    default:
+      return timer satisfies never
+  }
+}
+
+function received(state: FrameworkState, event: Event, atMs: number): FrameworkEffect[] {
+  switch (event.type) {
+    case 'SUBSCRIBED':
+      return subscribed(state, event, atMs)
+    case 'OFFERS':
+      return offersReceived(state, event.offers?.offers ?? [])
+    case 'RESCIND':
+      return event.rescind === undefined ? [] : rescinded(state, event.rescind.offer_id.value)
+    case 'UPDATE':
+      return event.update === undefined ? [] : updated(state, event.update.status)
+    case 'MESSAGE':
+      return messageReceived(event)
+    case 'FAILURE':
+      return failureReceived(event)
+    case 'ERROR':
+      return refused(state, event.error?.message ?? 'the master sent an ERROR without a message')
+    default:
+      return []
+  }
+}
+
+function subscribed(state: FrameworkState, event: Event, atMs: number): FrameworkEffect[] {
+  if (event.subscribed === undefined) return []
+  state.phase = 'subscribed'
+  state.frameworkId = event.subscribed.framework_id
+  state.resubscribeAfterMs = RESUBSCRIBE_MIN_MS
+  state.reconcileAfterMs = RECONCILE_MIN_MS
+  const intervalSeconds = event.subscribed.heartbeat_interval_seconds
+  if (intervalSeconds !== undefined && intervalSeconds > 0) state.heartbeatIntervalMs = intervalSeconds * 1000
+  for (const task of state.tasks.values()) task.awaitsReconciliation = true
+  const { framework_id: frameworkId, master_info: masterInfo } = event.subscribed
+  const kills = [...state.tasks.values()].filter((task) => task.killRequested)
+  return [
+    heartbeatTimer(state, atMs),
+    { kind: 'subscribed', frameworkId, masterInfo },
+    ...reconcileAgain(state, atMs),
+    ...kills.map((task): FrameworkEffect => {
+      const kill = { task_id: { value: task.taskId }, agent_id: { value: task.agentId } }
+      return { kind: 'sendCall', call: { type: 'KILL', framework_id: frameworkId, kill } }
+    }),
+  ]
+}
+
+/** Asks about every task without a certain state, and again later while answers are missing. */
+function reconcileAgain(state: FrameworkState, atMs: number): FrameworkEffect[] {
+  const call = reconcileLiveTasks(state)
+  if (call === undefined) return []
+  const waitMs = state.reconcileAfterMs
+  state.reconcileAfterMs = Math.min(waitMs * 2, RECONCILE_MAX_MS)
+  return [
+    { kind: 'sendCall', call },
+    { kind: 'setTimer', key: 'reconcile', timer: { kind: 'reconcile' }, atMs: atMs + waitMs },
+  ]
+}
+
+function offersReceived(state: FrameworkState, offers: readonly Offer[]): FrameworkEffect[] {
+  for (const offer of offers) state.offers.set(offer.id.value, offer)
+  return offers.length === 0 ? [] : [{ kind: 'offersReceived', offers }]
+}
+
+function rescinded(state: FrameworkState, offerId: string): FrameworkEffect[] {
+  return state.offers.delete(offerId) ? [{ kind: 'offerRescinded', offerId: { value: offerId } }] : []
+}
+
+function updated(state: FrameworkState, status: TaskStatus): FrameworkEffect[] {
+  const taskId = status.task_id.value
+  const task = state.tasks.get(taskId)
+  if (task !== undefined) {
+    task.state = status.state
+    task.awaitsReconciliation = false
+    if (isTerminal(status.state)) state.tasks.delete(taskId)
+  }
+  const effects: FrameworkEffect[] = [{ kind: 'taskUpdated', status }]
+  const call = acknowledge(state, status)
+  if (call !== undefined) effects.push({ kind: 'sendCall', call })
+  return effects
+}
+
+function messageReceived(event: Event): FrameworkEffect[] {
+  if (event.message === undefined) return []
+  const { agent_id: agentId, executor_id: executorId, data } = event.message
+  return [{ kind: 'messageReceived', agentId, executorId, data }]
+}
+
+function failureReceived(event: Event): FrameworkEffect[] {
+  const agentId = event.failure?.agent_id
+  if (event.failure === undefined || agentId === undefined) return []
+  const executorId = event.failure.executor_id
+  if (executorId === undefined) return [{ kind: 'agentLost', agentId }]
+  return [{ kind: 'executorEnded', agentId, executorId, waitStatus: event.failure.status ?? 0 }]
+}
+
+function refused(state: FrameworkState, message: string): FrameworkEffect[] {
+  state.phase = 'stopped'
+  state.offers.clear()
+  return [
+    { kind: 'cancelTimer', key: 'heartbeat' },
+    { kind: 'cancelTimer', key: 'reconcile' },
+    { kind: 'closeStream' },
+    { kind: 'failed', message },
+  ]
+}
+
+function heartbeatTimer(state: FrameworkState, atMs: number): FrameworkEffect {
+  const waitMs = state.heartbeatIntervalMs * HEARTBEATS_MISSED_MAX
+  return { kind: 'setTimer', key: 'heartbeat', timer: { kind: 'heartbeatTimeout' }, atMs: atMs + waitMs }
+}
