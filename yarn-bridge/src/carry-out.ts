@@ -1,0 +1,218 @@
+// Turns the actions of a decision into effects and keeps the bridge's history.
+
+import { acceptOffers, type Launch } from '@isthmus/core/framework/calls'
+import { OfferPool } from '@isthmus/core/framework/offers'
+import type { Offer } from '@isthmus/proto/gen/mesos'
+import { type Action, type AgentOffer, PORTS_PER_NODE_MANAGER, type Reason } from './decide.ts'
+import type { BridgeEffect, DecisionRecord, Totals } from './effects.ts'
+import { beginDrain, cancelDrain } from './fleet.ts'
+import { held, type NodeManager, type Slab } from './node-manager.ts'
+import { minus, NOTHING, plus, type YarnResource } from './samples.ts'
+import { type BridgeState, DECISIONS_MAX } from './state.ts'
+import { baseNeeds, baseTask, EXECUTOR_NEEDS, executorInfo, slabResources, slabSizes, slabTask } from './task.ts'
+
+/** What an ACCEPT leaves over is wanted again soon: more of the same demand may come. */
+const LEFTOVER_REFUSE_SECONDS = 1
+
+/** The offers held, one row for each agent. */
+export function agentOffers(state: BridgeState): AgentOffer[] {
+  const byAgent = new Map<string, Offer[]>()
+  for (const offer of state.framework.offers.values()) {
+    const list = byAgent.get(offer.agent_id.value) ?? []
+    list.push(offer)
+    byAgent.set(offer.agent_id.value, list)
+  }
+  return [...byAgent].map(([agentId, offers]) => {
+    const pool = new OfferPool(offers)
+    return {
+      agentId,
+      hostname: offers[0]?.hostname ?? '',
+      offerIds: offers.map(({ id }) => id.value),
+      cpus: pool.scalar('cpus'),
+      memoryMb: pool.scalar('mem'),
+      portCount: pool.portCount,
+    }
+  })
+}
+
+/** The effects of one action; the NodeManagers concerned change with it. */
+export function carryOut(state: BridgeState, action: Action, atMs: number): BridgeEffect[] {
+  switch (action.kind) {
+    case 'launch':
+      return launch(state, action, atMs)
+    case 'grow':
+      return grow(state, action, atMs)
+    case 'shrink':
+      return shrink(state, action, atMs)
+    case 'drain': {
+      const nodeManager = state.nodeManagers.get(action.nodeManagerId)
+      if (nodeManager === undefined) return []
+      const stopReason = action.reason.code === 'FLEXDOWN' ? 'flexdown' : 'idle'
+      return [
+        ...recordAction(state, action, nodeManager, held(nodeManager), atMs),
+        ...beginDrain(state, nodeManager, stopReason, atMs),
+      ]
+    }
+    case 'undrain': {
+      const nodeManager = state.nodeManagers.get(action.nodeManagerId)
+      if (nodeManager === undefined) return []
+      return [
+        ...recordAction(state, action, nodeManager, held(nodeManager), atMs),
+        ...cancelDrain(state, nodeManager, atMs),
+      ]
+    }
+    case 'hold':
+      return []
+    default:
+      return action satisfies never
+  }
+}
+
+function launch(state: BridgeState, action: Extract<Action, { kind: 'launch' }>, atMs: number): BridgeEffect[] {
+  const pool = new OfferPool(offersOf(state, action.offer))
+  const base = pool.take(baseNeeds(state.policy, PORTS_PER_NODE_MANAGER))
+  const own = pool.take(EXECUTOR_NEEDS)
+  const id = `nm-${state.nextSequence.toString(36)}`
+  const [nodeManagerPort, localizer, web] = base?.ports ?? []
+  if (
+    base === undefined ||
+    own === undefined ||
+    nodeManagerPort === undefined ||
+    localizer === undefined ||
+    web === undefined
+  )
+    return []
+  state.nextSequence += 1
+  const nodeManager: NodeManager = {
+    id,
+    agentId: action.offer.agentId,
+    hostname: action.offer.hostname,
+    nodeId: `${action.offer.hostname}:${nodeManagerPort}`,
+    executor: executorInfo(id, state.framework.frameworkId, own.resources),
+    ports: { nodeManager: nodeManagerPort, localizer, web },
+    profile: action.profile,
+    baseTaskId: id,
+    launchedAtMs: atMs,
+    phase: 'launching',
+    phaseSinceMs: atMs,
+    slabs: new Map(),
+    advertised: undefined,
+    advertisedAtMs: atMs,
+    armed: false,
+    shrinkTo: undefined,
+    stopReason: undefined,
+    everRegistered: false,
+    registeredAtMs: atMs,
+    usePeaks: [],
+    baseEnded: false,
+  }
+  const slabs = cutSlabs(state, nodeManager, pool, action.capacity)
+  if (slabs === undefined) return []
+  const { template, policy } = state
+  const task = baseTask({ nodeManager, capacity: action.capacity, template, policy, resources: base.resources })
+  const launches: Launch[] = [{ kind: 'group', executor: nodeManager.executor, tasks: [task] }, ...slabs]
+  state.nodeManagers.set(id, nodeManager)
+  state.pendingSinceMs = state.pendingSinceMs === undefined ? undefined : atMs
+  return [...accept(state, action.offer, launches), ...recordAction(state, action, nodeManager, action.capacity, atMs)]
+}
+
+function grow(state: BridgeState, action: Extract<Action, { kind: 'grow' }>, atMs: number): BridgeEffect[] {
+  const nodeManager = state.nodeManagers.get(action.nodeManagerId)
+  if (nodeManager === undefined) return []
+  const slabs = cutSlabs(state, nodeManager, new OfferPool(offersOf(state, action.offer)), action.by)
+  if (slabs === undefined) return []
+  if (nodeManager.phase === 'shrinking') {
+    nodeManager.phase = 'serving'
+    nodeManager.phaseSinceMs = atMs
+    nodeManager.shrinkTo = undefined
+  }
+  state.pendingSinceMs = state.pendingSinceMs === undefined ? undefined : atMs
+  return [...accept(state, action.offer, slabs), ...recordAction(state, action, nodeManager, action.by, atMs)]
+}
+
+/** Cuts slabs out of the pool and enters them as launching; undefined when the pool is too small, and nothing is entered. */
+function cutSlabs(
+  state: BridgeState,
+  nodeManager: NodeManager,
+  pool: OfferPool,
+  capacity: YarnResource,
+): Launch[] | undefined {
+  const cut: { slab: Slab; launch: Launch }[] = []
+  for (const size of slabSizes(capacity, state.policy.memoryStepMb)) {
+    const slab: Slab = {
+      taskId: `${nodeManager.id}.slab-${(state.nextSequence + cut.length).toString(36)}`,
+      size,
+      phase: 'launching',
+    }
+    const resources = slabResources(pool, size)
+    if (resources === undefined) return undefined
+    cut.push({
+      slab,
+      launch: { kind: 'group', executor: nodeManager.executor, tasks: [slabTask(nodeManager, slab, resources)] },
+    })
+  }
+  state.nextSequence += cut.length
+  for (const { slab } of cut) nodeManager.slabs.set(slab.taskId, slab)
+  return cut.map(({ launch }) => launch)
+}
+
+function accept(state: BridgeState, offer: AgentOffer, launches: readonly Launch[]): BridgeEffect[] {
+  const filters = { refuse_seconds: LEFTOVER_REFUSE_SECONDS }
+  const accepted = acceptOffers(state.framework, { offerIds: offer.offerIds, launches, filters })
+  if (accepted.ok) return accepted.value.map((effect): BridgeEffect => ({ kind: 'framework', effect }))
+  const fields = { ...accepted.rejection }
+  return [{ kind: 'note', level: 'warn', message: 'an offer was gone before it could be accepted', fields }]
+}
+
+function shrink(state: BridgeState, action: Extract<Action, { kind: 'shrink' }>, atMs: number): BridgeEffect[] {
+  const nodeManager = state.nodeManagers.get(action.nodeManagerId)
+  if (nodeManager === undefined) return []
+  nodeManager.phase = 'shrinking'
+  nodeManager.phaseSinceMs = atMs
+  nodeManager.shrinkTo = action.to
+  return recordAction(state, action, nodeManager, minus(held(nodeManager), action.to), atMs)
+}
+
+function offersOf(state: BridgeState, offer: AgentOffer): Offer[] {
+  return offer.offerIds.flatMap((id) => state.framework.offers.get(id) ?? [])
+}
+
+function recordAction(
+  state: BridgeState,
+  action: { readonly kind: DecisionRecord['action']; readonly reason: Reason },
+  nodeManager: NodeManager,
+  size: YarnResource,
+  atMs: number,
+): BridgeEffect[] {
+  return record(state, {
+    atMs,
+    action: action.kind,
+    nodeManagerId: nodeManager.id,
+    hostname: nodeManager.hostname,
+    size,
+    reason: action.reason,
+  })
+}
+
+/** Writes one line of history, with the partition's totals, and forgets lines beyond DECISIONS_MAX. */
+export function record(state: BridgeState, line: Omit<DecisionRecord, 'totals'>): BridgeEffect[] {
+  const full: DecisionRecord = { ...line, totals: totalsOf(state) }
+  state.decisions.push(full)
+  if (state.decisions.length > DECISIONS_MAX) state.decisions.shift()
+  return [{ kind: 'recordDecision', record: full }]
+}
+
+/** The partition in one line, as API and timeline show it. */
+export function totalsOf(state: BridgeState): Totals {
+  const fleet = [...state.nodeManagers.values()]
+  return {
+    held: fleet.reduce((sum, nodeManager) => plus(sum, held(nodeManager)), NOTHING),
+    advertised: fleet.reduce(
+      (sum, { advertised, phase }) => plus(sum, phase === 'stopping' ? NOTHING : (advertised ?? NOTHING)),
+      NOTHING,
+    ),
+    used: state.sample?.allocated ?? NOTHING,
+    pending: state.sample?.pending ?? NOTHING,
+    nodeManagers: fleet.length,
+  }
+}

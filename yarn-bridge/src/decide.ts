@@ -1,0 +1,426 @@
+// What to do about the partition now: a pure function of what is known.
+//
+// 1. What waits is packed, largest first, (a) into room that NodeManagers have or will have in a moment, (b) into room they
+//    can grow by on offers of their agents, (c) into new NodeManagers on other offers. (b) is preferred to (c): growing takes
+//    a second, a start takes five.
+// 2. NodeManagers asked for by hand (profiles) and the policy's minimum are launched on what offers remain.
+// 3. When nothing has waited for the policy's quiet time, NodeManagers that run nothing are drained and the others shrink to
+//    what they use, never below an ApplicationMaster, the RM's minimum, or the size asked for by hand; while applications
+//    run, one NodeManager stays as large as the largest container asked for (YARN refuses requests above its largest node).
+//
+// Worked example: NodeManager A holds 1024 MB, uses 1024 MB; an offer of A's agent has 4096 MB and 3 cpus. Waiting:
+// 2 × (1024 MB, 1 vcore). (a) room 0: none placed. (b) room 4096 MB, 3 vcores: both placed → grow A by (2048 MB, 2 vcores).
+
+import { type Demand, demandOf } from './demand.ts'
+import { expected, isUp, type NodeManager } from './node-manager.ts'
+import type { Policy } from './policy.ts'
+import {
+  fits,
+  isNothing,
+  largest,
+  minus,
+  NOTHING,
+  plus,
+  printResource,
+  type RmNode,
+  type RmRequest,
+  type RmSample,
+  smallest,
+  times,
+  type YarnResource,
+} from './samples.ts'
+import { planShrink } from './shrink.ts'
+
+/** Ports a NodeManager needs: its own, the localizer's and its web page's. */
+export const PORTS_PER_NODE_MANAGER = 3
+/** Demand that stays although there is room for it counts as having none after this long (YARN's AM share, locality). */
+export const ROOM_UNUSABLE_AFTER_MS = 10_000
+
+/** All offers of one agent together. */
+export interface AgentOffer {
+  readonly agentId: string
+  readonly hostname: string
+  readonly offerIds: readonly string[]
+  readonly cpus: number
+  readonly memoryMb: number
+  readonly portCount: number
+}
+
+/** Why something is done or not done: a code for programs, a sentence for people, the numbers behind both. */
+export interface Reason {
+  readonly code:
+    | 'PENDING'
+    | 'PENDING_DESPITE_ROOM'
+    | 'FLEXUP'
+    | 'FLEXDOWN'
+    | 'BELOW_MINIMUM'
+    | 'QUIET'
+    | 'IDLE'
+    | 'DEMAND_RETURNED'
+    | 'NO_OFFER_FITS'
+    | 'AT_MAXIMUM'
+    | 'UNSATISFIABLE'
+    | 'WITHIN_CAPACITY'
+    | 'WAITING_FOR_QUIET'
+    | 'HOST_BACKED_OFF'
+    | 'SAMPLE_STALE'
+    | 'RM_UNREACHABLE'
+    | 'AT_REST'
+  readonly message: string
+  readonly numbers: Readonly<Record<string, number | string>>
+}
+
+export type Action =
+  | {
+      readonly kind: 'launch'
+      readonly offer: AgentOffer
+      readonly capacity: YarnResource
+      readonly profile: string | undefined
+      readonly reason: Reason
+    }
+  | {
+      readonly kind: 'grow'
+      readonly nodeManagerId: string
+      readonly offer: AgentOffer
+      readonly by: YarnResource
+      readonly reason: Reason
+    }
+  | { readonly kind: 'shrink'; readonly nodeManagerId: string; readonly to: YarnResource; readonly reason: Reason }
+  | { readonly kind: 'drain'; readonly nodeManagerId: string; readonly reason: Reason }
+  | { readonly kind: 'undrain'; readonly nodeManagerId: string; readonly reason: Reason }
+  | { readonly kind: 'hold'; readonly reason: Reason }
+
+export interface DecisionInput {
+  readonly atMs: number
+  readonly policy: Policy
+  readonly sample: RmSample | undefined
+  readonly sampledAtMs: number
+  readonly fleet: readonly NodeManager[]
+  readonly offers: readonly AgentOffer[]
+  /** NodeManagers wanted by hand, by profile name. */
+  readonly wantedByProfile: ReadonlyMap<string, number>
+  /** Since when nothing has waited; undefined while something waits. */
+  readonly quietSinceMs: number | undefined
+  /** Since when something has waited without any capacity having been added. */
+  readonly pendingSinceMs: number | undefined
+  /** Agents on which launches failed, and until when they are left alone. */
+  readonly backoffUntilMs: ReadonlyMap<string, number>
+  /** The largest container asked for lately. */
+  readonly largestAsked: YarnResource
+}
+
+export interface Decision {
+  readonly actions: readonly Action[]
+  readonly demand: Demand | undefined
+  /** More resources are wanted than the offers at hand give. */
+  readonly wantsOffers: boolean
+}
+
+/** Says what to do, each with its reason; a single `hold` when nothing is done. Costs sizes × NodeManagers. */
+export function decide(input: DecisionInput): Decision {
+  const { sample, policy } = input
+  if (sample === undefined) return holding('RM_UNREACHABLE', 'the ResourceManager has not answered yet', {})
+  const ageMs = input.atMs - input.sampledAtMs
+  if (ageMs > policy.sampleMaxAgeMs) {
+    return holding('SAMPLE_STALE', `the last look at the ResourceManager is ${ageMs} ms old`, { ageMs })
+  }
+  const demand = demandOf(sample, policy.maxNodeCapacity)
+  const plan = new Plan(input, sample)
+  if (policy.mode === 'auto') plan.place(demand)
+  plan.launchByProfile()
+  plan.launchMinimum()
+  const growing = plan.actions.length > 0
+  if (!growing && !plan.wantsOffers) plan.actions.push(...planShrink(input, sample))
+  if (plan.actions.length === 0)
+    plan.actions.push({ kind: 'hold', reason: plan.holdReason ?? restReason(input, demand) })
+  return { actions: plan.actions, demand, wantsOffers: plan.wantsOffers }
+}
+
+function holding(code: Reason['code'], message: string, numbers: Reason['numbers']): Decision {
+  return { actions: [{ kind: 'hold', reason: { code, message, numbers } }], demand: undefined, wantsOffers: false }
+}
+
+function restReason(input: DecisionInput, demand: Demand): Reason {
+  if (demand.requests.length > 0) {
+    const numbers = { pendingMb: demand.wanted.memoryMb, pendingVcores: demand.wanted.vcores }
+    return {
+      code: 'WITHIN_CAPACITY',
+      message: `what waits (${printResource(demand.wanted)}) fits into capacity held or on its way`,
+      numbers,
+    }
+  }
+  if (demand.unsatisfiable.length > 0) return unsatisfiableReason(demand, input.policy)
+  const hasSurplus = input.fleet.some((nodeManager) => isUp(nodeManager))
+  if (!hasSurplus || input.quietSinceMs === undefined) return { code: 'AT_REST', message: 'nothing waits', numbers: {} }
+  const quietForMs = input.atMs - input.quietSinceMs
+  if (quietForMs >= input.policy.quietMs) {
+    return { code: 'AT_REST', message: 'nothing waits and nothing can be given back', numbers: { quietForMs } }
+  }
+  const message = `nothing has waited for ${quietForMs} ms; capacity is given back after ${input.policy.quietMs} ms`
+  return { code: 'WAITING_FOR_QUIET', message, numbers: { quietForMs, quietMs: input.policy.quietMs } }
+}
+
+function unsatisfiableReason(demand: Demand, policy: Policy): Reason {
+  const size = demand.unsatisfiable[0]?.size ?? NOTHING
+  const message = `a container of ${printResource(size)} is larger than the largest NodeManager allowed (${printResource(policy.maxNodeCapacity)})`
+  return { code: 'UNSATISFIABLE', message, numbers: { memoryMb: size.memoryMb, vcores: size.vcores } }
+}
+
+/** Rounds memory up to the policy's step; vcores are whole already. */
+export function roundUp(size: YarnResource, memoryStepMb: number): YarnResource {
+  return { memoryMb: Math.ceil(size.memoryMb / memoryStepMb) * memoryStepMb, vcores: Math.ceil(size.vcores) }
+}
+
+/** What of an agent's offer YARN could use: whole steps of memory, whole vcores, less what a new daemon needs. */
+export function usableRoom(offer: AgentOffer, policy: Policy, withDaemon: boolean): YarnResource {
+  const overhead = withDaemon ? policy.overhead : { cpus: 0, memoryMb: 0 }
+  const memoryMb = Math.floor((offer.memoryMb - overhead.memoryMb) / policy.memoryStepMb) * policy.memoryStepMb
+  return { memoryMb: Math.max(0, memoryMb), vcores: Math.max(0, Math.floor(offer.cpus - overhead.cpus + 1e-9)) }
+}
+
+/** How many containers of one size fit into the room. */
+function fitCount(size: YarnResource, room: YarnResource): number {
+  const byMemory = size.memoryMb > 0 ? Math.floor(room.memoryMb / size.memoryMb) : Number.MAX_SAFE_INTEGER
+  const byVcores = size.vcores > 0 ? Math.floor(room.vcores / size.vcores) : Number.MAX_SAFE_INTEGER
+  return Math.max(0, Math.min(byMemory, byVcores))
+}
+
+/** Takes from `waiting` what fits into `room`, largest first; returns the sum taken. */
+function pack(waiting: { size: YarnResource; count: number }[], room: YarnResource): YarnResource {
+  let left = room
+  for (const request of waiting) {
+    const count = Math.min(request.count, fitCount(request.size, left))
+    request.count -= count
+    left = minus(left, times(request.size, count))
+  }
+  return minus(room, left)
+}
+
+/** One decision in the making: offers are used up, the budget shrinks, actions gather. */
+class Plan {
+  readonly actions: Action[] = []
+  wantsOffers = false
+  holdReason: Reason | undefined
+  readonly #input: DecisionInput
+  readonly #nodes: ReadonlyMap<string, RmNode>
+  readonly #minimum: YarnResource
+  readonly #offers: Map<string, AgentOffer>
+  readonly #occupiedAgents: Set<string>
+  #budget: YarnResource
+  #upCount: number
+
+  constructor(input: DecisionInput, sample: RmSample) {
+    this.#input = input
+    this.#nodes = new Map(sample.nodes.map((node) => [node.nodeId, node]))
+    this.#minimum = sample.minimum
+    this.#offers = new Map(input.offers.map((offer) => [offer.agentId, offer]))
+    this.#occupiedAgents = new Set(input.fleet.map(({ agentId }) => agentId))
+    const total = input.fleet.reduce((sum, nodeManager) => plus(sum, expected(nodeManager)), NOTHING)
+    this.#budget = minus(input.policy.maxCapacity, total)
+    this.#upCount = input.fleet.filter(isUp).length
+  }
+
+  /** Finds room for what waits. */
+  place(demand: Demand): void {
+    const waiting = demand.requests.map(({ size, count }) => ({ size, count }))
+    if (waiting.length === 0) return
+    const stuck = this.#isStuck()
+    const rooms = this.#packIntoRoom(waiting, stuck)
+    this.#undrain(waiting)
+    const reason = this.#pendingReason(demand, stuck)
+    this.#grow(waiting, rooms, reason)
+    this.#launchForDemand(waiting, reason)
+    const left = waiting.filter(({ count }) => count > 0)
+    if (left.length === 0) return
+    this.wantsOffers = true
+    this.holdReason = this.#unplacedReason(left)
+  }
+
+  /** Launches what flexup asked for and is not there, and drains what flexdown gave up. */
+  launchByProfile(): void {
+    const { fleet, wantedByProfile, policy } = this.#input
+    for (const profile of policy.profiles) {
+      const wanted = wantedByProfile.get(profile.name) ?? 0
+      const present = fleet.filter((nodeManager) => nodeManager.profile === profile.name && isUp(nodeManager))
+      for (let missing = wanted - present.length; missing > 0; missing--) {
+        const capacity = largest(profile.capacity, this.#minimum)
+        const reason = reasonOf('FLEXUP', `${wanted} × ${profile.name} asked for, ${present.length} there`, {
+          wanted,
+          present: present.length,
+        })
+        if (!this.#launchOne(capacity, profile.name, reason)) break
+      }
+      const surplus = present.length - wanted
+      for (const nodeManager of leastBusyFirst(present, this.#nodes).slice(0, Math.max(0, surplus))) {
+        const reason = reasonOf('FLEXDOWN', `${wanted} × ${profile.name} asked for, ${present.length} there`, {
+          wanted,
+          present: present.length,
+        })
+        this.actions.push({ kind: 'drain', nodeManagerId: nodeManager.id, reason })
+      }
+    }
+  }
+
+  /** Keeps the policy's number of NodeManagers. */
+  launchMinimum(): void {
+    const { policy, largestAsked } = this.#input
+    const capacity = roundUp(largest(largest(policy.nodeCapacity, largestAsked), this.#minimum), policy.memoryStepMb)
+    while (this.#upCount < policy.minNodes) {
+      const numbers = { up: this.#upCount, minNodes: policy.minNodes }
+      const reason = reasonOf(
+        'BELOW_MINIMUM',
+        `${this.#upCount} NodeManagers are up, the minimum is ${policy.minNodes}`,
+        numbers,
+      )
+      if (!this.#launchOne(smallest(capacity, policy.maxNodeCapacity), undefined, reason)) return
+    }
+  }
+
+  #isStuck(): boolean {
+    const { pendingSinceMs, atMs, fleet } = this.#input
+    const inFlight = fleet.some(({ phase, slabs }) => {
+      return (
+        phase === 'launching' ||
+        phase === 'registering' ||
+        [...slabs.values()].some((slab) => slab.phase === 'launching')
+      )
+    })
+    return !inFlight && pendingSinceMs !== undefined && atMs - pendingSinceMs >= ROOM_UNUSABLE_AFTER_MS
+  }
+
+  #packIntoRoom(waiting: { size: YarnResource; count: number }[], stuck: boolean): Map<string, YarnResource> {
+    const rooms = new Map<string, YarnResource>()
+    for (const nodeManager of this.#input.fleet.filter(isUp)) {
+      const used = this.#nodes.get(nodeManager.nodeId)?.used ?? NOTHING
+      const room = stuck ? NOTHING : minus(expected(nodeManager), used)
+      rooms.set(nodeManager.id, minus(room, pack(waiting, room)))
+    }
+    return rooms
+  }
+
+  /** A NodeManager that is being drained for want of work and still stands serves again. */
+  #undrain(waiting: { size: YarnResource; count: number }[]): void {
+    for (const nodeManager of this.#input.fleet) {
+      const isIdleDrain = nodeManager.phase === 'draining' && nodeManager.stopReason === 'idle'
+      if (!isIdleDrain || waiting.every(({ count }) => count === 0)) continue
+      const used = this.#nodes.get(nodeManager.nodeId)?.used ?? NOTHING
+      const placed = pack(waiting, minus(expected(nodeManager), used))
+      if (isNothing(placed)) continue
+      const reason = reasonOf('DEMAND_RETURNED', `${printResource(placed)} wait and fit here`, { ...placed })
+      this.actions.push({ kind: 'undrain', nodeManagerId: nodeManager.id, reason })
+    }
+  }
+
+  #grow(
+    waiting: { size: YarnResource; count: number }[],
+    rooms: ReadonlyMap<string, YarnResource>,
+    reason: Reason,
+  ): void {
+    const { policy, fleet } = this.#input
+    for (const nodeManager of fleet.filter(isUp)) {
+      const offer = this.#offers.get(nodeManager.agentId)
+      if (offer === undefined || waiting.every(({ count }) => count === 0)) continue
+      const room = rooms.get(nodeManager.id) ?? NOTHING
+      const upTo = smallest(minus(policy.maxNodeCapacity, expected(nodeManager)), this.#budget)
+      const growth = smallest(usableRoom(offer, policy, false), upTo)
+      const placed = pack(waiting, plus(room, growth))
+      const by = smallest(roundUp(minus(placed, room), policy.memoryStepMb), growth)
+      if (isNothing(by)) continue
+      this.#use(offer, by)
+      this.actions.push({ kind: 'grow', nodeManagerId: nodeManager.id, offer, by, reason })
+    }
+  }
+
+  #launchForDemand(waiting: { size: YarnResource; count: number }[], reason: Reason): void {
+    const { policy } = this.#input
+    for (const offer of this.#freshOffers()) {
+      if (waiting.every(({ count }) => count === 0) || this.#upCount >= policy.maxNodes) return
+      const room = smallest(smallest(usableRoom(offer, policy, true), policy.maxNodeCapacity), this.#budget)
+      const placed = pack(waiting, room)
+      if (isNothing(placed)) continue
+      const capacity = smallest(
+        roundUp(largest(largest(placed, policy.nodeCapacity), this.#minimum), policy.memoryStepMb),
+        room,
+      )
+      this.#launch(offer, capacity, undefined, reason)
+    }
+  }
+
+  #launchOne(capacity: YarnResource, profile: string | undefined, reason: Reason): boolean {
+    const { policy } = this.#input
+    const offer = this.#freshOffers().find((candidate) => fits(capacity, usableRoom(candidate, policy, true)))
+    if (offer === undefined || this.#upCount >= policy.maxNodes || !fits(capacity, this.#budget)) {
+      this.wantsOffers = true
+      this.holdReason ??= this.#noRoomReason(capacity)
+      return false
+    }
+    this.#launch(offer, capacity, profile, reason)
+    return true
+  }
+
+  #launch(offer: AgentOffer, capacity: YarnResource, profile: string | undefined, reason: Reason): void {
+    this.#use(offer, capacity)
+    this.#occupiedAgents.add(offer.agentId)
+    this.#upCount += 1
+    this.actions.push({ kind: 'launch', offer, capacity, profile, reason })
+  }
+
+  #use(offer: AgentOffer, size: YarnResource): void {
+    this.#offers.delete(offer.agentId)
+    this.#budget = minus(this.#budget, size)
+  }
+
+  /** Offers of agents without a NodeManager of ours that are not backed off, roomiest first. */
+  #freshOffers(): AgentOffer[] {
+    const { atMs, backoffUntilMs } = this.#input
+    return [...this.#offers.values()]
+      .filter(({ agentId, portCount }) => !this.#occupiedAgents.has(agentId) && portCount >= PORTS_PER_NODE_MANAGER)
+      .filter(({ agentId }) => (backoffUntilMs.get(agentId) ?? 0) <= atMs)
+      .sort((a, b) => b.memoryMb - a.memoryMb || b.cpus - a.cpus || (a.agentId < b.agentId ? -1 : 1))
+  }
+
+  #pendingReason(demand: Demand, stuck: boolean): Reason {
+    const numbers = { pendingMb: demand.wanted.memoryMb, pendingVcores: demand.wanted.vcores }
+    if (!stuck) return { code: 'PENDING', message: `${printResource(demand.wanted)} wait in YARN`, numbers }
+    return {
+      code: 'PENDING_DESPITE_ROOM',
+      message: `${printResource(demand.wanted)} wait though there is room`,
+      numbers,
+    }
+  }
+
+  #unplacedReason(left: readonly RmRequest[]): Reason {
+    return this.#noRoomReason(left[0]?.size ?? NOTHING)
+  }
+
+  #noRoomReason(size: YarnResource): Reason {
+    const { policy, backoffUntilMs, atMs } = this.#input
+    const numbers = { memoryMb: size.memoryMb, vcores: size.vcores, offers: this.#input.offers.length }
+    if (this.#upCount >= policy.maxNodes || !fits(size, this.#budget)) {
+      return {
+        code: 'AT_MAXIMUM',
+        message: `the partition is at its maximum; ${printResource(size)} cannot be added`,
+        numbers,
+      }
+    }
+    const backedOff = [...backoffUntilMs.values()].filter((untilMs) => untilMs > atMs).length
+    if (backedOff > 0 && this.#offers.size > 0) {
+      return {
+        code: 'HOST_BACKED_OFF',
+        message: `${backedOff} hosts are left alone after failed launches`,
+        numbers: { ...numbers, backedOff },
+      }
+    }
+    return { code: 'NO_OFFER_FITS', message: `no offer at hand has room for ${printResource(size)}`, numbers }
+  }
+}
+
+function reasonOf(code: Reason['code'], message: string, numbers: Reason['numbers']): Reason {
+  return { code, message, numbers }
+}
+
+/** Not yet registered first, then without containers, then the fewest containers. */
+function leastBusyFirst(fleet: readonly NodeManager[], nodes: ReadonlyMap<string, RmNode>): NodeManager[] {
+  const containers = (nodeManager: NodeManager): number => nodes.get(nodeManager.nodeId)?.containerCount ?? -1
+  return [...fleet].sort((a, b) => containers(a) - containers(b) || (a.id < b.id ? -1 : 1))
+}

@@ -1,0 +1,307 @@
+// What tasks' states and looks at the RM mean for NodeManagers; see node-manager.ts for the phases.
+
+import { killTask } from '@isthmus/core/framework/calls'
+import { isTerminal } from '@isthmus/core/framework/task-states'
+import type { TaskStatus } from '@isthmus/proto/gen/mesos'
+import { record } from './carry-out.ts'
+import type { BridgeEffect } from './effects.ts'
+import { held, type NodeManager, type NodeManagerPhase, recordUse, type StopReason } from './node-manager.ts'
+import { equal, fits, largest, minus, printResource, type RmNode, type RmSample, type YarnResource } from './samples.ts'
+import type { BridgeState } from './state.ts'
+
+/** A size the RM does not show yet is told again after this long. */
+export const ADVERTISE_AGAIN_AFTER_MS = 2_000
+/** "Kill nothing" on a node whose over-commit timer was once set: -1 would leave that timer as it is. */
+export const NEVER_MS = 2_147_483_647
+
+/** Takes one status update in: a base task's, a slab's, or one of a task nobody knows, which is killed. */
+export function applyTaskStatus(state: BridgeState, status: TaskStatus, atMs: number): BridgeEffect[] {
+  const taskId = status.task_id.value
+  for (const nodeManager of state.nodeManagers.values()) {
+    if (nodeManager.baseTaskId === taskId) return baseUpdated(state, nodeManager, status, atMs)
+    const slab = nodeManager.slabs.get(taskId)
+    if (slab === undefined) continue
+    if (isTerminal(status.state)) nodeManager.slabs.delete(taskId)
+    else if (status.state === 'TASK_RUNNING' && slab.phase === 'launching') slab.phase = 'running'
+    else return []
+    return [...advertise(state, nodeManager, atMs), ...forgetIfGone(state, nodeManager, atMs)]
+  }
+  if (isTerminal(status.state)) return []
+  const fields = { taskId, state: status.state }
+  return [
+    { kind: 'note', level: 'warn', message: 'killing a task this bridge does not know', fields },
+    ...kill(state, taskId),
+  ]
+}
+
+function baseUpdated(state: BridgeState, nodeManager: NodeManager, status: TaskStatus, atMs: number): BridgeEffect[] {
+  if (!isTerminal(status.state)) {
+    if (status.state === 'TASK_RUNNING' && nodeManager.phase === 'launching') enter(nodeManager, 'registering', atMs)
+    return []
+  }
+  nodeManager.baseEnded = true
+  const effects: BridgeEffect[] = []
+  if (nodeManager.phase !== 'stopping') {
+    nodeManager.stopReason = 'failed'
+    enter(nodeManager, 'stopping', atMs)
+    backOff(state, nodeManager.agentId, atMs)
+    const message = `its task ended: ${status.state} ${status.message ?? ''}`.trim()
+    const reason = { code: 'NODE_MANAGER_ENDED', message, numbers: { taskState: status.state } }
+    effects.push(
+      ...record(state, { atMs, action: 'stop', nodeManagerId: nodeManager.id, hostname: nodeManager.hostname, reason }),
+    )
+  }
+  for (const slab of nodeManager.slabs.values()) {
+    slab.phase = 'releasing'
+    effects.push(...kill(state, slab.taskId))
+  }
+  return [...effects, ...forgetIfGone(state, nodeManager, atMs)]
+}
+
+function forgetIfGone(state: BridgeState, nodeManager: NodeManager, atMs: number): BridgeEffect[] {
+  if (!nodeManager.baseEnded || nodeManager.slabs.size > 0) return []
+  state.nodeManagers.delete(nodeManager.id)
+  const reason = {
+    code: 'GONE',
+    message: `its resources are back in the pool (${nodeManager.stopReason ?? 'ended'})`,
+    numbers: {},
+  }
+  return record(state, { atMs, action: 'gone', nodeManagerId: nodeManager.id, hostname: nodeManager.hostname, reason })
+}
+
+/** Compares every NodeManager with what the RM shows and does what follows. */
+export function applySample(state: BridgeState, sample: RmSample, atMs: number): BridgeEffect[] {
+  const unmatched = new Map(sample.nodes.filter((node) => node.state === 'RUNNING').map((node) => [node.nodeId, node]))
+  const effects: BridgeEffect[] = []
+  for (const nodeManager of state.nodeManagers.values()) {
+    const node = takeNode(unmatched, nodeManager)
+    if (node === undefined) effects.push(...missingAtRm(state, nodeManager, atMs))
+    else effects.push(...presentAtRm(state, nodeManager, node, atMs))
+  }
+  return effects
+}
+
+/** Finds a NodeManager's row. The RM may show another name for the host: 127.0.0.1 becomes localhost, a short name a full one. */
+function takeNode(unmatched: Map<string, RmNode>, nodeManager: NodeManager): RmNode | undefined {
+  const port = nodeManager.nodeId.slice(nodeManager.nodeId.lastIndexOf(':'))
+  const local = nodeManager.hostname === '127.0.0.1' ? `localhost${port}` : undefined
+  const full = [...unmatched.keys()].find((id) => id.endsWith(port) && id.startsWith(`${nodeManager.hostname}.`))
+  for (const id of [nodeManager.nodeId, local, full]) {
+    const node = id === undefined ? undefined : unmatched.get(id)
+    if (node === undefined) continue
+    unmatched.delete(node.nodeId)
+    nodeManager.nodeId = node.nodeId
+    return node
+  }
+  return undefined
+}
+
+function missingAtRm(state: BridgeState, nodeManager: NodeManager, atMs: number): BridgeEffect[] {
+  if (nodeManager.everRegistered) {
+    nodeManager.advertised = undefined
+    nodeManager.armed = false
+  }
+  if (nodeManager.phase === 'draining')
+    return stopNodeManager(state, nodeManager, nodeManager.stopReason ?? 'idle', atMs)
+  const isWaiting = nodeManager.phase === 'registering' || nodeManager.phase === 'launching'
+  if (!isWaiting || atMs - nodeManager.phaseSinceMs < state.policy.registrationTimeoutMs) return []
+  backOff(state, nodeManager.agentId, atMs)
+  return stopNodeManager(state, nodeManager, 'registration timeout', atMs)
+}
+
+function presentAtRm(state: BridgeState, nodeManager: NodeManager, node: RmNode, atMs: number): BridgeEffect[] {
+  if (nodeManager.phase === 'stopping') return []
+  recordUse(nodeManager, node.used, atMs, state.policy.quietMs)
+  const effects: BridgeEffect[] = []
+  if (nodeManager.phase === 'launching' || nodeManager.phase === 'registering') {
+    enter(nodeManager, 'serving', atMs)
+    nodeManager.everRegistered = true
+    nodeManager.registeredAtMs = atMs
+    nodeManager.advertised = node.total
+    nodeManager.advertisedAtMs = atMs
+    state.backoff.delete(nodeManager.agentId)
+    const reason = {
+      code: 'REGISTERED',
+      message: `registered as ${node.nodeId}`,
+      numbers: { afterMs: atMs - nodeManager.launchedAtMs },
+    }
+    effects.push(
+      ...record(state, {
+        atMs,
+        action: 'advertise',
+        nodeManagerId: nodeManager.id,
+        hostname: nodeManager.hostname,
+        size: node.total,
+        reason,
+      }),
+    )
+  }
+  if (nodeManager.phase === 'draining') return [...effects, ...continueDrain(state, nodeManager, node, atMs)]
+  if (nodeManager.phase === 'shrinking') effects.push(...continueShrink(state, nodeManager, node, atMs))
+  return [...effects, ...advertise(state, nodeManager, atMs, node)]
+}
+
+/** The size YARN should be told now, or undefined while it is not to be told anything. */
+function wantedSize(
+  state: BridgeState,
+  nodeManager: NodeManager,
+  used: YarnResource | undefined,
+): YarnResource | undefined {
+  const minimum = state.sample?.minimum
+  if (minimum === undefined) return undefined
+  switch (nodeManager.phase) {
+    case 'serving':
+      return fits(minimum, held(nodeManager)) ? held(nodeManager) : undefined
+    case 'shrinking':
+      return nodeManager.shrinkTo
+    case 'draining':
+      return used === undefined ? undefined : largest(used, minimum)
+    default:
+      return undefined
+  }
+}
+
+/** Tells YARN the size this NodeManager should have, when the RM shows another one. */
+function advertise(state: BridgeState, nodeManager: NodeManager, atMs: number, node?: RmNode): BridgeEffect[] {
+  const size = wantedSize(state, nodeManager, node?.used)
+  if (size === undefined) return []
+  const wasTold = nodeManager.advertised !== undefined && equal(nodeManager.advertised, size)
+  const isShown = node === undefined ? wasTold : equal(node.total, size)
+  if (isShown) {
+    nodeManager.advertised = size
+    return []
+  }
+  if (wasTold && atMs - nodeManager.advertisedAtMs < ADVERTISE_AGAIN_AFTER_MS) return []
+  const from = nodeManager.advertised
+  nodeManager.advertised = size
+  nodeManager.advertisedAtMs = atMs
+  const overCommitTimeoutMs = nodeManager.armed ? NEVER_MS : -1
+  const message = `YARN is told ${printResource(size)}${from === undefined ? '' : ` instead of ${printResource(from)}`}`
+  const reason = { code: wasTold ? 'ADVERTISED_AGAIN' : 'ADVERTISED', message, numbers: { ...size } }
+  return [
+    { kind: 'setNodeResource', nodeId: nodeManager.nodeId, size, overCommitTimeoutMs },
+    ...record(state, {
+      atMs,
+      action: 'advertise',
+      nodeManagerId: nodeManager.id,
+      hostname: nodeManager.hostname,
+      size,
+      reason,
+    }),
+  ]
+}
+
+/** Releases the slabs above the new size once the RM shows it and uses no more than it. */
+function continueShrink(state: BridgeState, nodeManager: NodeManager, node: RmNode, atMs: number): BridgeEffect[] {
+  const to = nodeManager.shrinkTo
+  if (to === undefined || !fits(node.used, to)) {
+    nodeManager.shrinkTo = undefined
+    enter(nodeManager, 'serving', atMs)
+    return []
+  }
+  if (!equal(node.total, to)) return []
+  const effects: BridgeEffect[] = []
+  let size = held(nodeManager)
+  let released: YarnResource = { memoryMb: 0, vcores: 0 }
+  for (const slab of [...nodeManager.slabs.values()].reverse()) {
+    if (slab.phase !== 'running' || !fits(to, minus(size, slab.size)) || !fits(slab.size, size)) continue
+    size = minus(size, slab.size)
+    released = { memoryMb: released.memoryMb + slab.size.memoryMb, vcores: released.vcores + slab.size.vcores }
+    slab.phase = 'releasing'
+    effects.push(...kill(state, slab.taskId))
+  }
+  nodeManager.shrinkTo = undefined
+  enter(nodeManager, 'serving', atMs)
+  const reason = {
+    code: 'RELEASED',
+    message: `YARN uses ${printResource(node.used)} of ${printResource(to)}; ${printResource(released)} go back to the pool`,
+    numbers: { ...released },
+  }
+  return [
+    ...effects,
+    ...record(state, {
+      atMs,
+      action: 'release',
+      nodeManagerId: nodeManager.id,
+      hostname: nodeManager.hostname,
+      size: released,
+      reason,
+    }),
+  ]
+}
+
+/** Stops new containers on a NodeManager (its size becomes its use); it is stopped when nothing runs on it any more. */
+export function beginDrain(
+  state: BridgeState,
+  nodeManager: NodeManager,
+  stopReason: StopReason,
+  atMs: number,
+): BridgeEffect[] {
+  nodeManager.stopReason = stopReason
+  nodeManager.shrinkTo = undefined
+  if (!nodeManager.everRegistered) return stopNodeManager(state, nodeManager, stopReason, atMs)
+  enter(nodeManager, 'draining', atMs)
+  const node = state.sample?.nodes.find(({ nodeId }) => nodeId === nodeManager.nodeId)
+  return advertise(state, nodeManager, atMs, node)
+}
+
+export function cancelDrain(state: BridgeState, nodeManager: NodeManager, atMs: number): BridgeEffect[] {
+  if (nodeManager.phase !== 'draining') return []
+  nodeManager.stopReason = undefined
+  enter(nodeManager, 'serving', atMs)
+  const node = state.sample?.nodes.find(({ nodeId }) => nodeId === nodeManager.nodeId)
+  return advertise(state, nodeManager, atMs, node)
+}
+
+function continueDrain(state: BridgeState, nodeManager: NodeManager, node: RmNode, atMs: number): BridgeEffect[] {
+  const hostsMaster = state.sample?.applications.some(({ masterNodeId }) => masterNodeId === node.nodeId) ?? false
+  const wanted = wantedSize(state, nodeManager, node.used)
+  const isCordoned = wanted !== undefined && equal(node.total, wanted)
+  if (isCordoned && node.containerCount === 0 && !hostsMaster) {
+    return stopNodeManager(state, nodeManager, nodeManager.stopReason ?? 'idle', atMs)
+  }
+  if (atMs - nodeManager.phaseSinceMs >= state.policy.drainTimeoutMs) {
+    const fields = { nodeManagerId: nodeManager.id, containerCount: node.containerCount }
+    return [
+      { kind: 'note', level: 'warn', message: 'drain given up', fields },
+      ...cancelDrain(state, nodeManager, atMs),
+    ]
+  }
+  return advertise(state, nodeManager, atMs, node)
+}
+
+/** Kills the daemon's task (SIGTERM, then the grace its kill policy gives); the slabs follow when it has ended. */
+export function stopNodeManager(
+  state: BridgeState,
+  nodeManager: NodeManager,
+  stopReason: StopReason,
+  atMs: number,
+): BridgeEffect[] {
+  if (nodeManager.phase === 'stopping') return []
+  nodeManager.stopReason = stopReason
+  nodeManager.shrinkTo = undefined
+  enter(nodeManager, 'stopping', atMs)
+  const code = stopReason.toUpperCase().replaceAll(' ', '_')
+  const reason = { code, message: `stopping: ${stopReason}`, numbers: { afterMs: atMs - nodeManager.launchedAtMs } }
+  return [
+    ...kill(state, nodeManager.baseTaskId),
+    ...record(state, { atMs, action: 'stop', nodeManagerId: nodeManager.id, hostname: nodeManager.hostname, reason }),
+  ]
+}
+
+function kill(state: BridgeState, taskId: string): BridgeEffect[] {
+  return killTask(state.framework, taskId).map((effect): BridgeEffect => ({ kind: 'framework', effect }))
+}
+
+function enter(nodeManager: NodeManager, phase: NodeManagerPhase, atMs: number): void {
+  nodeManager.phase = phase
+  nodeManager.phaseSinceMs = atMs
+}
+
+/** Leaves an agent alone for a while, twice as long after each failure in a row. */
+function backOff(state: BridgeState, agentId: string, atMs: number): void {
+  const failures = (state.backoff.get(agentId)?.failures ?? 0) + 1
+  const { hostBackoffMinMs, hostBackoffMaxMs } = state.policy
+  const waitMs = Math.min(hostBackoffMaxMs, hostBackoffMinMs * 2 ** Math.min(failures - 1, 20))
+  state.backoff.set(agentId, { failures, untilMs: atMs + waitMs })
+}

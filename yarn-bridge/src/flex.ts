@@ -1,0 +1,40 @@
+import { type Rejection, reject } from '@isthmus/core/base/result'
+import type { BridgeEffect } from './effects.ts'
+import type { BridgeEvent } from './events.ts'
+import { isUp } from './node-manager.ts'
+import type { BridgeState } from './state.ts'
+
+/** NodeManagers one call may ask for. */
+export const FLEX_INSTANCES_MAX = 10_000
+
+/**
+ * Changes how many NodeManagers of a profile are wanted by hand; the next decision launches or drains them.
+ *
+ * Answers with a rejection, and changes nothing, for an unknown profile (PROFILE_UNKNOWN) or a count that is not a whole
+ * number from 1 (INSTANCES_INVALID). Fewer than none is none, as in Apache Myriad, which takes flexdown of more than exists.
+ */
+export function flex(state: BridgeState, event: Extract<BridgeEvent, { kind: 'flexRequested' }>): BridgeEffect[] {
+  const rejection = flexRejection(state, event.profile, event.delta)
+  if (rejection !== undefined) return [{ kind: 'answer', requestId: event.requestId, rejection }]
+  const present = [...state.nodeManagers.values()].filter(
+    (nodeManager) => nodeManager.profile === event.profile && isUp(nodeManager),
+  ).length
+  const before = state.wantedByProfile.get(event.profile) ?? present
+  state.wantedByProfile.set(event.profile, Math.max(0, before + event.delta))
+  return [{ kind: 'answer', requestId: event.requestId }]
+}
+
+function flexRejection(state: BridgeState, profile: string, delta: number): Rejection | undefined {
+  const names = state.policy.profiles.map(({ name }) => name)
+  if (!names.includes(profile)) {
+    const message = `there is no profile '${profile}'; there are ${names.join(', ')}`
+    return rejectionOf(reject({ code: 'PROFILE_UNKNOWN', message, profile }))
+  }
+  if (Number.isInteger(delta) && delta !== 0 && Math.abs(delta) <= FLEX_INSTANCES_MAX) return undefined
+  const message = `instances has to be a whole number from 1 to ${FLEX_INSTANCES_MAX}`
+  return rejectionOf(reject({ code: 'INSTANCES_INVALID', message, instances: delta }))
+}
+
+function rejectionOf(result: { readonly ok: false; readonly rejection: Rejection }): Rejection {
+  return result.rejection
+}

@@ -1,0 +1,97 @@
+// What an operator lets the bridge do. Every number has a default; the API's /api/config shows the ones in force.
+
+import { ok, type Result, reject } from '@isthmus/core/base/result'
+import type { YarnResource } from './samples.ts'
+
+/** A named size of NodeManager, as Apache Myriad has them. `zero` starts with the RM's minimum only. */
+export interface Profile {
+  readonly name: string
+  readonly capacity: YarnResource
+}
+
+/** Bounds and pace of the partition. Times in milliseconds. */
+export interface Policy {
+  /** auto follows demand; manual does only what flexup and flexdown say. */
+  readonly mode: 'auto' | 'manual'
+  /** NodeManagers kept when nothing is asked for. */
+  readonly minNodes: number
+  readonly maxNodes: number
+  /** Upper bound of all advertised capacity together. */
+  readonly maxCapacity: YarnResource
+  /** Largest NodeManager; a container request above it can never be met. */
+  readonly maxNodeCapacity: YarnResource
+  /** Size of a NodeManager nobody has asked a size of (minNodes), and the least a NodeManager is kept at. */
+  readonly nodeCapacity: YarnResource
+  /** Capacity is held in steps of this much memory; vcores in steps of one. */
+  readonly memoryStepMb: number
+  /** The NodeManager daemon itself; held, never advertised. */
+  readonly overhead: { readonly cpus: number; readonly memoryMb: number }
+  /** Demand has to be below capacity this long before anything shrinks. */
+  readonly quietMs: number
+  /** A NodeManager that has not registered by then is stopped. */
+  readonly registrationTimeoutMs: number
+  /** A drain that lasts longer is given up (voluntary) or forced (asked for with force). */
+  readonly drainTimeoutMs: number
+  /** Grace of a NodeManager's SIGTERM: YARN takes 10 to 20 s. */
+  readonly stopGraceMs: number
+  /** First pause after a failed launch on a host; doubles up to hostBackoffMaxMs. */
+  readonly hostBackoffMinMs: number
+  readonly hostBackoffMaxMs: number
+  /** Pause between two looks at the RM. */
+  readonly sampleIntervalMs: number
+  /** Decisions that rest on an older sample are not made. */
+  readonly sampleMaxAgeMs: number
+  /** How long offers may be held while a decision is expected to use them. */
+  readonly offerHoldMs: number
+  readonly profiles: readonly Profile[]
+}
+
+export const DEFAULT_PROFILES: readonly Profile[] = [
+  { name: 'zero', capacity: { memoryMb: 0, vcores: 0 } },
+  { name: 'small', capacity: { memoryMb: 2048, vcores: 2 } },
+  { name: 'medium', capacity: { memoryMb: 4096, vcores: 4 } },
+  { name: 'large', capacity: { memoryMb: 12288, vcores: 10 } },
+]
+
+export const DEFAULT_POLICY: Policy = {
+  mode: 'auto',
+  minNodes: 0,
+  maxNodes: 10_000,
+  maxCapacity: { memoryMb: Number.MAX_SAFE_INTEGER, vcores: Number.MAX_SAFE_INTEGER },
+  maxNodeCapacity: { memoryMb: 1_048_576, vcores: 1024 },
+  nodeCapacity: { memoryMb: 1024, vcores: 1 },
+  memoryStepMb: 256,
+  overhead: { cpus: 0.2, memoryMb: 512 },
+  quietMs: 90_000,
+  registrationTimeoutMs: 90_000,
+  drainTimeoutMs: 3_600_000,
+  stopGraceMs: 30_000,
+  hostBackoffMinMs: 5_000,
+  hostBackoffMaxMs: 600_000,
+  sampleIntervalMs: 500,
+  sampleMaxAgeMs: 15_000,
+  offerHoldMs: 3_000,
+  profiles: DEFAULT_PROFILES,
+}
+
+/** Checks a policy as a whole; the first thing wrong is named with its value. */
+export function validatePolicy(policy: Policy): Result<Policy> {
+  const wrong = policyProblem(policy)
+  return wrong === undefined ? ok(policy) : reject({ code: 'POLICY_INVALID', message: wrong })
+}
+
+function policyProblem(policy: Policy): string | undefined {
+  if (!Number.isInteger(policy.minNodes) || policy.minNodes < 0)
+    return `minNodes ${policy.minNodes} is not a whole number from 0`
+  if (policy.maxNodes < policy.minNodes) return `maxNodes ${policy.maxNodes} is below minNodes ${policy.minNodes}`
+  if (!(policy.memoryStepMb > 0)) return `memoryStepMb ${policy.memoryStepMb} is not above 0`
+  if (!(policy.overhead.memoryMb >= 32) || !(policy.overhead.cpus >= 0.01)) {
+    return `overhead needs at least 32 MB and 0.01 cpus, it has ${policy.overhead.memoryMb} MB and ${policy.overhead.cpus} cpus`
+  }
+  if (!(policy.quietMs >= 0)) return `quietMs ${policy.quietMs} is not from 0`
+  const names = policy.profiles.map((profile) => profile.name)
+  const twice = names.find((name, at) => names.indexOf(name) !== at)
+  if (twice !== undefined) return `profile ${twice} is there twice`
+  const bad = policy.profiles.find(({ capacity }) => !(capacity.memoryMb >= 0 && capacity.vcores >= 0))
+  return bad === undefined ? undefined : `profile ${bad.name} has a negative size`
+}

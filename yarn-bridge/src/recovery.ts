@@ -1,0 +1,78 @@
+// After a restart of the bridge: NodeManagers are found again by the labels of their tasks, which the master keeps.
+
+import { adoptTask, killTask } from '@isthmus/core/framework/calls'
+import { isTerminal } from '@isthmus/core/framework/task-states'
+import type { ExecutorInfo, Task } from '@isthmus/proto/gen/mesos'
+import type { BridgeEffect } from './effects.ts'
+import type { NodeManager } from './node-manager.ts'
+import type { BridgeState } from './state.ts'
+import { labelOf } from './task.ts'
+
+const PORT_NAMES = ['nodeManager', 'localizer', 'web'] as const
+
+/** Rebuilds the fleet from live tasks. A slab whose NodeManager is not among them is killed. */
+export function recoverFleet(
+  state: BridgeState,
+  tasks: readonly Task[],
+  executors: readonly ExecutorInfo[],
+  atMs: number,
+): BridgeEffect[] {
+  const live = tasks.filter((task) => !isTerminal(task.state))
+  const executorOf = new Map(executors.map((executor) => [executor.executor_id.value, executor]))
+  for (const task of live) adoptTask(state.framework, task.task_id.value, task.agent_id.value, task.state)
+  for (const task of live.filter((candidate) => labelOf(candidate, 'kind') === 'base')) {
+    const executor = executorOf.get(task.task_id.value)
+    if (executor !== undefined) state.nodeManagers.set(task.task_id.value, nodeManagerOf(task, executor, atMs))
+  }
+  const orphans = live.filter((task) => !adoptSlab(state, task) && !state.nodeManagers.has(task.task_id.value))
+  for (const nodeManager of state.nodeManagers.values()) {
+    if (nodeManager.profile === undefined) continue
+    state.wantedByProfile.set(nodeManager.profile, (state.wantedByProfile.get(nodeManager.profile) ?? 0) + 1)
+  }
+  const kills = orphans.flatMap((task) => killTask(state.framework, task.task_id.value))
+  if (live.length === 0) return []
+  const fields = { nodeManagers: state.nodeManagers.size, tasks: live.length, orphans: orphans.length }
+  return [
+    { kind: 'note', level: 'info', message: 'found node managers again', fields },
+    ...kills.map((effect): BridgeEffect => ({ kind: 'framework', effect })),
+  ]
+}
+
+function nodeManagerOf(task: Task, executor: ExecutorInfo, atMs: number): NodeManager {
+  const profile = labelOf(task, 'profile')
+  const isRunning = task.state === 'TASK_RUNNING'
+  return {
+    id: task.task_id.value,
+    agentId: task.agent_id.value,
+    hostname: labelOf(task, 'hostname') ?? '',
+    nodeId: labelOf(task, 'node-id') ?? '',
+    executor,
+    ports: Object.fromEntries(PORT_NAMES.map((name) => [name, Number(labelOf(task, `port.${name}`) ?? 0)])),
+    profile: profile === '' ? undefined : profile,
+    baseTaskId: task.task_id.value,
+    launchedAtMs: Number(labelOf(task, 'launched-at-ms') ?? atMs),
+    phase: isRunning ? 'registering' : 'launching',
+    phaseSinceMs: atMs,
+    slabs: new Map(),
+    advertised: undefined,
+    advertisedAtMs: atMs,
+    // What an earlier run told the RM is not known: the spelling that kills nothing in either case is used.
+    armed: true,
+    shrinkTo: undefined,
+    stopReason: undefined,
+    everRegistered: false,
+    registeredAtMs: atMs,
+    usePeaks: [],
+    baseEnded: false,
+  }
+}
+
+function adoptSlab(state: BridgeState, task: Task): boolean {
+  if (labelOf(task, 'kind') !== 'slab') return false
+  const nodeManager = state.nodeManagers.get(task.executor_id?.value ?? '')
+  if (nodeManager === undefined) return false
+  const size = { memoryMb: Number(labelOf(task, 'memory-mb') ?? 0), vcores: Number(labelOf(task, 'vcores') ?? 0) }
+  const phase = task.state === 'TASK_RUNNING' ? 'running' : 'launching'
+  nodeManager.slabs.set(task.task_id.value, { taskId: task.task_id.value, size, phase })
+  return true
+}

@@ -1,0 +1,78 @@
+import { createFramework, type FrameworkState } from '@isthmus/core/framework/framework'
+import type { FrameworkInfo } from '@isthmus/proto/gen/mesos'
+import type { Decision } from './decide.ts'
+import type { DecisionRecord } from './effects.ts'
+import type { NodeManager } from './node-manager.ts'
+import type { Policy } from './policy.ts'
+import { NOTHING, type RmSample, type YarnResource } from './samples.ts'
+import type { LaunchTemplate } from './task.ts'
+
+/** Decisions kept for the API; older ones are forgotten. */
+export const DECISIONS_MAX = 500
+
+/** Consecutive failures of launches on one agent. */
+export interface HostBackoff {
+  readonly untilMs: number
+  readonly failures: number
+}
+
+/** All the bridge knows. Changed in place by `step` (bridge.ts) only. */
+export interface BridgeState {
+  readonly framework: FrameworkState
+  policy: Policy
+  readonly template: LaunchTemplate
+  /** By id, in the order of their launch. */
+  readonly nodeManagers: Map<string, NodeManager>
+  readonly wantedByProfile: Map<string, number>
+  sample: RmSample | undefined
+  sampledAtMs: number
+  /** The text of the last failure; undefined while the RM answers. */
+  rmFailure: string | undefined
+  rmFailures: number
+  quietSinceMs: number | undefined
+  pendingSinceMs: number | undefined
+  largestAsked: YarnResource
+  largestAskedAtMs: number
+  readonly backoff: Map<string, HostBackoff>
+  /** Reception times of the offers held, by offer id. */
+  readonly offerAtMs: Map<string, number>
+  offersSuppressed: boolean
+  lastDecision: Decision | undefined
+  readonly decisions: DecisionRecord[]
+  /** For names of executors and tasks; never used twice under one framework id. */
+  nextSequence: number
+  isShuttingDown: boolean
+}
+
+export interface BridgeOptions {
+  readonly info: FrameworkInfo
+  readonly policy: Policy
+  readonly template: LaunchTemplate
+  /** Goes into every id, so that ids of one run never meet those of another: a start time in base 36 does. */
+  readonly nextSequence: number
+}
+
+export function createBridge(options: BridgeOptions): BridgeState {
+  return {
+    framework: createFramework({ info: options.info }),
+    policy: options.policy,
+    template: options.template,
+    nodeManagers: new Map(),
+    wantedByProfile: new Map(),
+    sample: undefined,
+    sampledAtMs: 0,
+    rmFailure: undefined,
+    rmFailures: 0,
+    quietSinceMs: undefined,
+    pendingSinceMs: undefined,
+    largestAsked: NOTHING,
+    largestAskedAtMs: 0,
+    backoff: new Map(),
+    offerAtMs: new Map(),
+    offersSuppressed: false,
+    lastDecision: undefined,
+    decisions: [],
+    nextSequence: options.nextSequence,
+    isShuttingDown: false,
+  }
+}

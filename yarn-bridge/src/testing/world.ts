@@ -1,0 +1,393 @@
+// A modelled master, its agents and a ResourceManager in virtual time, for tests of the bridge's machine: offers and tasks on
+// one side, containers on the other, and after every step the checks that make the partition safe.
+
+import { assert } from '@isthmus/core/base/assert'
+import { isTerminal } from '@isthmus/core/framework/task-states'
+import type { Offer, TaskInfo, TaskState } from '@isthmus/proto/gen/mesos'
+import type { Call, Event } from '@isthmus/proto/gen/scheduler'
+import { step } from '../bridge.ts'
+import type { BridgeEffect } from '../effects.ts'
+import type { BridgeEvent } from '../events.ts'
+import { DEFAULT_POLICY, type Policy } from '../policy.ts'
+import { fits, minus, NOTHING, plus, type RmApplication, type RmSample, times, type YarnResource } from '../samples.ts'
+import { type BridgeState, createBridge } from '../state.ts'
+import { labelOf } from '../task.ts'
+
+interface ModelTask {
+  readonly info: TaskInfo
+  readonly executorId: string
+  state: TaskState
+}
+
+interface ModelAgent {
+  readonly id: string
+  readonly hostname: string
+  readonly cpus: number
+  readonly memoryMb: number
+}
+
+interface ModelNode {
+  readonly nodeId: string
+  readonly baseTaskId: string
+  total: YarnResource
+  readonly containers: { readonly applicationId: string; readonly size: YarnResource; readonly isMaster: boolean }[]
+}
+
+interface ModelApplication {
+  readonly id: string
+  waiting: { readonly size: YarnResource; count: number; readonly isMaster: boolean }[]
+  masterNodeId: string | undefined
+}
+
+export interface WorldOptions {
+  readonly agents?: readonly { readonly cpus: number; readonly memoryMb: number }[]
+  readonly policy?: Partial<Policy>
+}
+
+export const MINIMUM: YarnResource = { memoryMb: 64, vcores: 1 }
+
+/** The world; every method advances nothing but what it names, `tick` lets one second pass. */
+export class World {
+  atMs = 1_000_000
+  readonly state: BridgeState
+  readonly tasks = new Map<string, ModelTask>()
+  readonly nodes = new Map<string, ModelNode>()
+  readonly applications = new Map<string, ModelApplication>()
+  /** Every effect so far, in order. */
+  readonly effects: BridgeEffect[] = []
+  /** NodeManagers whose daemon never registers, by host name. */
+  readonly deafHosts = new Set<string>()
+  rmIsUp = true
+  rmStartedAtMs = 1
+  readonly #agents: ModelAgent[]
+  readonly #offers = new Map<string, Offer>()
+  #nextOffer = 1
+  #nextApplication = 1
+  #isSuppressed = false
+  readonly #inbox: Event[] = []
+
+  constructor(options: WorldOptions = {}) {
+    const agents = options.agents ?? [{ cpus: 8, memoryMb: 16_384 }]
+    this.#agents = agents.map((agent, at) => ({ id: `A${at}`, hostname: `127.0.0.${at + 2}`, ...agent }))
+    this.state = createBridge({
+      info: { user: 'yarn', name: 'yarn-bridge', roles: ['yarn'], capabilities: [{ type: 'MULTI_ROLE' }] },
+      policy: { ...DEFAULT_POLICY, quietMs: 10_000, registrationTimeoutMs: 20_000, ...options.policy },
+      template: {
+        javaHome: '/java',
+        distribution: { kind: 'classpath', classpath: '/hadoop/*' },
+        jvmFlags: [],
+        yarnProperties: {},
+        coreProperties: {},
+        localDirs: [],
+        user: undefined,
+        environment: {},
+      },
+      nextSequence: 1,
+    })
+    this.post({ kind: 'started', atMs: this.atMs, tasks: [], executors: [] })
+  }
+
+  /** Submits an application: its ApplicationMaster, then `count` workers once that runs. */
+  submit(size: YarnResource, count: number): string {
+    const id = `application_${this.#nextApplication++}`
+    const waiting = [{ size, count: 1, isMaster: true }]
+    this.applications.set(id, { id, waiting, masterNodeId: undefined })
+    if (count > 0) waiting.push({ size, count, isMaster: false })
+    return id
+  }
+
+  /** Ends an application: its containers and requests are gone. */
+  finish(id: string): void {
+    this.applications.delete(id)
+    for (const node of this.nodes.values()) {
+      const rest = node.containers.filter(({ applicationId }) => applicationId !== id)
+      node.containers.splice(0, node.containers.length, ...rest)
+    }
+  }
+
+  /** The ResourceManager starts anew: its nodes register again with their own numbers, its applications go on. */
+  restartRm(): void {
+    this.rmStartedAtMs = this.atMs
+    for (const node of this.nodes.values()) node.total = this.#usedOn(node)
+  }
+
+  /** A NodeManager's daemon dies, its containers with it. */
+  crash(nodeId: string): void {
+    const node = this.nodes.get(nodeId)
+    if (node !== undefined) this.#endTask(node.baseTaskId, 'TASK_FAILED')
+  }
+
+  /** One second: offers, registrations, scheduling in YARN, and a look at the RM. */
+  tick(seconds = 1): void {
+    for (let second = 0; second < seconds; second++) {
+      this.atMs += 1_000
+      this.#offer()
+      this.#register()
+      this.#schedule()
+      if (this.rmIsUp) this.post({ kind: 'rmSampled', atMs: this.atMs, sample: this.sample() })
+      else this.post({ kind: 'rmFailed', atMs: this.atMs, message: 'connection refused' })
+    }
+  }
+
+  flex(profile: string, delta: number): void {
+    this.post({ kind: 'flexRequested', atMs: this.atMs, requestId: 'r', profile, delta })
+  }
+
+  post(event: BridgeEvent): void {
+    this.#perform(step(this.state, event))
+    for (let event = this.#inbox.shift(); event !== undefined; event = this.#inbox.shift()) {
+      this.#perform(
+        step(this.state, {
+          kind: 'frameworkEventReceived',
+          atMs: this.atMs,
+          event: { kind: 'eventReceived', atMs: this.atMs, event },
+        }),
+      )
+    }
+    this.check()
+  }
+
+  /** What must hold at every moment. */
+  check(): void {
+    for (const node of this.nodes.values()) {
+      const held = this.heldOn(node)
+      const shown = node.total
+      const allowed = plus(held, { memoryMb: 0, vcores: 0 })
+      assert(
+        fits(shown, allowed) || fits(shown, MINIMUM),
+        `YARN is told ${shown.memoryMb} MB on ${node.nodeId}, the pool holds ${held.memoryMb} MB`,
+      )
+      assert(fits(this.#usedOn(node), held), `containers on ${node.nodeId} use more than is held`)
+    }
+    for (const agent of this.#agents) {
+      const used = this.#usedOnAgent(agent.id)
+      assert(used.memoryMb <= agent.memoryMb && used.cpus <= agent.cpus + 1e-6, `agent ${agent.id} is given out twice`)
+    }
+  }
+
+  /** Slabs of a node that run and are not being killed. */
+  heldOn(node: ModelNode): YarnResource {
+    let sum = NOTHING
+    for (const task of this.tasks.values()) {
+      if (task.executorId !== node.baseTaskId || task.state !== 'TASK_RUNNING' || labelOf(task.info, 'kind') !== 'slab')
+        continue
+      sum = plus(sum, {
+        memoryMb: Number(labelOf(task.info, 'memory-mb')),
+        vcores: Number(labelOf(task.info, 'vcores')),
+      })
+    }
+    return sum
+  }
+
+  /** Containers running for an application. */
+  running(applicationId: string): number {
+    return [...this.nodes.values()]
+      .flatMap(({ containers }) => containers)
+      .filter((container) => container.applicationId === applicationId).length
+  }
+
+  sample(): RmSample {
+    const nodes = [...this.nodes.values()]
+    const waiting = [...this.applications.values()].flatMap((application) => this.#asked(application))
+    const used = nodes.reduce((sum, node) => plus(sum, this.#usedOn(node)), NOTHING)
+    return {
+      startedAtMs: this.rmStartedAtMs,
+      pending: waiting.reduce((sum, { size, count }) => plus(sum, times(size, count)), NOTHING),
+      pendingContainers: waiting.reduce((sum, { count }) => sum + count, 0),
+      allocated: used,
+      total: nodes.reduce((sum, { total }) => plus(sum, total), NOTHING),
+      minimum: MINIMUM,
+      maximum: { memoryMb: 8192, vcores: 16 },
+      nodes: nodes.map((node) => ({
+        nodeId: node.nodeId,
+        state: 'RUNNING',
+        used: this.#usedOn(node),
+        total: node.total,
+        containerCount: node.containers.length,
+      })),
+      applications: [...this.applications.values()].map(
+        (application): RmApplication => ({
+          applicationId: application.id,
+          name: 'a',
+          queue: 'default',
+          state: application.masterNodeId === undefined ? 'ACCEPTED' : 'RUNNING',
+          masterNodeId: application.masterNodeId,
+          requests: this.#asked(application),
+        }),
+      ),
+    }
+  }
+
+  /** Workers are asked for once the ApplicationMaster runs. */
+  #asked(application: ModelApplication): ModelApplication['waiting'] {
+    return application.waiting.filter(
+      ({ isMaster, count }) => count > 0 && isMaster === (application.masterNodeId === undefined),
+    )
+  }
+
+  #usedOn(node: ModelNode): YarnResource {
+    return node.containers.reduce((sum, { size }) => plus(sum, size), NOTHING)
+  }
+
+  #usedOnAgent(agentId: string): { cpus: number; memoryMb: number } {
+    let cpus = 0
+    let memoryMb = 0
+    for (const { info, state } of this.tasks.values()) {
+      if (info.agent_id.value !== agentId || isTerminal(state)) continue
+      for (const resource of info.resources ?? []) {
+        if (resource.name === 'cpus') cpus += resource.scalar?.value ?? 0
+        if (resource.name === 'mem') memoryMb += resource.scalar?.value ?? 0
+      }
+    }
+    return { cpus, memoryMb }
+  }
+
+  #offer(): void {
+    if (this.#isSuppressed) return
+    const offers = this.#agents.flatMap((agent): Offer[] => {
+      if ([...this.#offers.values()].some((offer) => offer.agent_id.value === agent.id)) return []
+      const used = this.#usedOnAgent(agent.id)
+      // The executor's own share is left out of the model's tasks: keep that much back.
+      const cpus = agent.cpus - used.cpus - 0.1
+      const memoryMb = agent.memoryMb - used.memoryMb - 32
+      if (cpus <= 0.01 || memoryMb < 32) return []
+      const allocation_info = { role: 'yarn' }
+      const id = { value: `O${this.#nextOffer++}` }
+      const offer: Offer = {
+        id,
+        framework_id: { value: 'F' },
+        agent_id: { value: agent.id },
+        hostname: agent.hostname,
+        resources: [
+          { name: 'cpus', type: 'SCALAR', scalar: { value: cpus + 0.1 }, allocation_info },
+          { name: 'mem', type: 'SCALAR', scalar: { value: memoryMb + 32 }, allocation_info },
+          { name: 'disk', type: 'SCALAR', scalar: { value: 10_000 }, allocation_info },
+          {
+            name: 'ports',
+            type: 'RANGES',
+            ranges: { range: [{ begin: 31_000 + this.#nextOffer * 10, end: 31_009 + this.#nextOffer * 10 }] },
+            allocation_info,
+          },
+        ],
+      }
+      this.#offers.set(id.value, offer)
+      return [offer]
+    })
+    if (offers.length > 0) this.#deliver({ type: 'OFFERS', offers: { offers } })
+  }
+
+  #deliver(event: Event): void {
+    this.#inbox.push(event)
+    if (this.#inbox.length === 1) this.post({ kind: 'timerFired', atMs: this.atMs, timer: { kind: 'sample' } })
+  }
+
+  #register(): void {
+    for (const task of this.tasks.values()) {
+      if (labelOf(task.info, 'kind') !== 'base' || task.state !== 'TASK_RUNNING') continue
+      const nodeId = labelOf(task.info, 'node-id') ?? ''
+      if (this.nodes.has(nodeId) || this.deafHosts.has(labelOf(task.info, 'hostname') ?? '')) continue
+      const node: ModelNode = { nodeId, baseTaskId: task.info.task_id.value, total: NOTHING, containers: [] }
+      node.total = this.heldOn(node)
+      this.nodes.set(nodeId, node)
+    }
+  }
+
+  #schedule(): void {
+    for (const application of this.applications.values()) {
+      for (const request of this.#asked(application)) {
+        for (const node of this.nodes.values()) this.#place(application, request, node)
+      }
+    }
+  }
+
+  #place(application: ModelApplication, request: ModelApplication['waiting'][number], node: ModelNode): void {
+    while (request.count > 0 && fits(request.size, minus(node.total, this.#usedOn(node)))) {
+      request.count -= 1
+      node.containers.push({ applicationId: application.id, size: request.size, isMaster: request.isMaster })
+      if (request.isMaster) application.masterNodeId = node.nodeId
+    }
+  }
+
+  #perform(effects: readonly BridgeEffect[]): void {
+    for (const effect of effects) {
+      this.effects.push(effect)
+      if (effect.kind === 'setNodeResource') this.#setNodeResource(effect.nodeId, effect.size)
+      if (effect.kind !== 'framework') continue
+      if (effect.effect.kind === 'openStream') {
+        this.#inbox.push({
+          type: 'SUBSCRIBED',
+          subscribed: { framework_id: { value: 'F' }, heartbeat_interval_seconds: 15 },
+        })
+      }
+      if (effect.effect.kind === 'sendCall') this.#call(effect.effect.call)
+    }
+  }
+
+  #setNodeResource(nodeId: string, size: YarnResource): void {
+    const node = this.nodes.get(nodeId)
+    if (node !== undefined && this.rmIsUp) node.total = size
+  }
+
+  #call(call: Call): void {
+    switch (call.type) {
+      case 'ACCEPT':
+        for (const { value } of call.accept?.offer_ids ?? []) this.#offers.delete(value)
+        for (const operation of call.accept?.operations ?? []) {
+          const executorId = operation.launch_group?.executor.executor_id.value ?? ''
+          for (const info of operation.launch_group?.task_group.tasks ?? []) this.#launch(info, executorId)
+        }
+        return
+      case 'DECLINE':
+        for (const { value } of call.decline?.offer_ids ?? []) this.#offers.delete(value)
+        return
+      case 'SUPPRESS':
+        this.#isSuppressed = true
+        return
+      case 'REVIVE':
+        this.#isSuppressed = false
+        return
+      case 'KILL':
+        if (call.kill !== undefined) this.#endTask(call.kill.task_id.value, 'TASK_KILLED')
+        return
+      default:
+        return
+    }
+  }
+
+  #launch(info: TaskInfo, executorId: string): void {
+    assert(!this.tasks.has(info.task_id.value), `task ${info.task_id.value} is launched twice`)
+    this.tasks.set(info.task_id.value, { info, executorId, state: 'TASK_RUNNING' })
+    this.#inbox.push({
+      type: 'UPDATE',
+      update: { status: { task_id: info.task_id, state: 'TASK_RUNNING', agent_id: info.agent_id } },
+    })
+  }
+
+  #endTask(taskId: string, state: TaskState): void {
+    const task = this.tasks.get(taskId)
+    if (task === undefined || isTerminal(task.state)) return
+    task.state = state
+    for (const node of [...this.nodes.values()]) {
+      if (node.baseTaskId !== taskId) continue
+      this.nodes.delete(node.nodeId)
+      this.#loseContainers(node)
+    }
+    const event: Event = {
+      type: 'UPDATE',
+      update: { status: { task_id: { value: taskId }, state, agent_id: task.info.agent_id } },
+    }
+    if (state === 'TASK_KILLED') this.#inbox.push(event)
+    else this.#deliver(event)
+  }
+
+  /** YARN starts again what ran on a node that is lost. */
+  #loseContainers(node: ModelNode): void {
+    for (const container of node.containers) {
+      const application = this.applications.get(container.applicationId)
+      if (application === undefined) continue
+      if (container.isMaster) application.masterNodeId = undefined
+      const row = application.waiting.find((request) => request.isMaster === container.isMaster)
+      if (row !== undefined) row.count += 1
+    }
+  }
+}
