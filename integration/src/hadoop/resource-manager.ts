@@ -122,7 +122,11 @@ function sharedProperties(options: ResourceManagerOptions, host: string, ports: 
     'yarn.scheduler.maximum-allocation-mb': options.maxAllocation?.memoryMb ?? 8192,
     'yarn.scheduler.maximum-allocation-vcores': options.maxAllocation?.vcores ?? 16,
     'yarn.application.classpath': options.distribution.classpath,
-    'yarn.log-aggregation-enable': false,
+    // Lets a NodeManager stop in 1 s instead of 17: without aggregation it waits 10 s for the deletion of old logs, which
+    // is due in hours, and it waits process-kill-wait and more for applications that are over.
+    'yarn.log-aggregation-enable': true,
+    'yarn.nodemanager.remote-app-log-dir': `file://${join(options.runDir, 'app-logs')}`,
+    'yarn.nodemanager.process-kill-wait.ms': 1000,
   }
 }
 
