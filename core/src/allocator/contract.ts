@@ -1,0 +1,137 @@
+/**
+ * What the allocator is told and what it answers: ids, roles and Resources only. No offers, no messages.
+ * The rules behind it are in allocator.ts.
+ */
+
+import type { Attribute, DomainInfo } from '@isthmus/proto/gen/mesos'
+import type { Resources } from '../resources/resources.ts'
+
+/** Scalar amounts by resource name, in whole units as flags and quota write them: `{ cpus: 0.5, mem: 512 }`. */
+export type Amounts = Readonly<Record<string, number>>
+
+/** Quota of one top-level role. A kind that is not named has no guarantee and no limit. */
+export interface RoleQuota {
+  readonly guarantees: Amounts
+  readonly limits: Amounts
+}
+
+/** How an allocator decides; the flags of Mesos 1.11 with its defaults. */
+export interface AllocatorOptions {
+  /** Seeds the order in which agents are visited. */
+  readonly seed: number
+  /** --allocation_interval in milliseconds: a refusal lasts at least this long. Default 1000. */
+  readonly allocationIntervalMs?: number | undefined
+  /** --min_allocatable_resources: offers hold at least one of these alternatives. Default cpus 0.01 or mem 32. */
+  readonly minAllocatable?: readonly Amounts[] | undefined
+  /** --filter_gpu_resources: agents with GPUs only for frameworks with GPU_RESOURCES. Default true. */
+  readonly filterGpuResources?: boolean | undefined
+  /** --fair_sharing_excluded_resource_names: kinds that do not count in shares. Default none. */
+  readonly fairSharingExcluded?: readonly string[] | undefined
+  /** The master's own domain: agents of another region are remote. Default none, so no agent is remote. */
+  readonly domain?: DomainInfo | undefined
+}
+
+/** What a framework can handle; the names are those of FrameworkInfo.Capability. */
+export interface FrameworkAbilities {
+  readonly revocableResources: boolean
+  readonly gpuResources: boolean
+  readonly sharedResources: boolean
+  readonly multiRole: boolean
+  readonly reservationRefinement: boolean
+  readonly regionAware: boolean
+}
+
+/** A framework as the allocator sees it. */
+export interface FrameworkSpec {
+  readonly roles: readonly string[]
+  /** A subset of `roles`; others are ignored. */
+  readonly suppressedRoles: readonly string[]
+  readonly capabilities: FrameworkAbilities
+  /** Connected; an inactive framework gets nothing and keeps what it has. */
+  readonly active: boolean
+  /** OfferFilters.min_allocatable_resources by role; a role not named follows the option of the allocator. */
+  readonly minAllocatable?: Readonly<Record<string, readonly Amounts[]>> | undefined
+}
+
+/** What an agent supports; the names are those of AgentInfo.Capability. */
+export interface AgentAbilities {
+  readonly multiRole: boolean
+  readonly hierarchicalRole: boolean
+  readonly reservationRefinement: boolean
+}
+
+/** An agent as the allocator sees it. */
+export interface AgentSpec {
+  readonly total: Resources
+  readonly attributes?: readonly Attribute[] | undefined
+  readonly domain?: DomainInfo | undefined
+  readonly capabilities: AgentAbilities
+  /** Framework id → what it holds there already, with allocation info; the frameworks need not be known yet. */
+  readonly used: ReadonlyMap<string, Resources>
+  /** Connected and not deactivated. Default true. */
+  readonly active?: boolean | undefined
+}
+
+/** What may change of an agent; absent = as it was. */
+export interface AgentChange {
+  readonly total?: Resources | undefined
+  /** Clears the refusals of the agent when they differ. */
+  readonly attributes?: readonly Attribute[] | undefined
+  readonly domain?: DomainInfo | undefined
+  readonly capabilities?: AgentAbilities | undefined
+}
+
+/** How long what comes back is not offered to the same framework and role again. */
+export interface Refusal {
+  /** Milliseconds; 0 or less = not at all; at most {@link REFUSE_MS_MAX}. */
+  readonly refuseMs: number
+}
+
+/** Refusals are capped at a year. */
+export const REFUSE_MS_MAX = 365 * 24 * 3_600_000
+
+/** A decision: these resources of this agent are the framework's until they are recovered. */
+export interface Allocation {
+  readonly frameworkId: string
+  readonly role: string
+  readonly agentId: string
+  /** With allocation info of `role`. */
+  readonly resources: Resources
+}
+
+/** Why a role of a framework is not offered an agent; the first that applies, in this order. */
+export type ReasonCode =
+  | 'FRAMEWORK_INACTIVE'
+  | 'ROLE_SUPPRESSED'
+  | 'AGENT_INACTIVE'
+  | 'AGENT_WITHOUT_MULTI_ROLE'
+  | 'AGENT_WITHOUT_HIERARCHICAL_ROLE'
+  | 'GPU_NOT_WANTED'
+  | 'AGENT_IN_REMOTE_REGION'
+  | 'NOTHING_FREE'
+  | 'NOTHING_FOR_ROLE'
+  | 'QUOTA_LIMIT'
+  | 'QUOTA_HEADROOM'
+  | 'REFUSED'
+  | 'OTHERS_FIRST'
+
+/** One reason with its numbers, summed over the agents it holds for. */
+export interface Reason {
+  readonly role: string
+  readonly code: ReasonCode
+  /** A sentence for people, with the same facts. */
+  readonly message: string
+  readonly agentCount: number
+  /** Some of the agents, at most {@link REASON_AGENTS_MAX}. */
+  readonly agentIds: readonly string[]
+  /** REFUSED: when the last of these refusals ends. */
+  readonly untilMs?: number | undefined
+  /** OTHERS_FIRST: weighted dominant share of the role and of the one that goes before it, 0 to 1. */
+  readonly share?: number | undefined
+  readonly firstRole?: string | undefined
+  readonly firstFrameworkId?: string | undefined
+  readonly firstShare?: number | undefined
+}
+
+/** Agents named by one reason. */
+export const REASON_AGENTS_MAX = 10
