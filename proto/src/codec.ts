@@ -1,3 +1,19 @@
+// Bytes and JSON text to messages and back. The one place that knows protobuf's and Mesos's quirks; see message-codec.ts for
+// the bytes and json-codec.ts for the text.
+//
+// A message is a plain object with the field names of its .proto file; see scripts/gen.ts for how types look. Defaults are not
+// filled in: an absent field is absent, and the reader knows its default.
+
+import protobuf from 'protobufjs/minimal.js'
+import type { MessageTypes } from './gen/descriptor.ts'
+import { messageFromJson, messageToJson, messageToText } from './json-codec.ts'
+import { parseText } from './json-syntax.ts'
+import { messageCodec } from './message-codec.ts'
+import { WireError } from './wire-error.ts'
+
+export { UNKNOWN_FIELDS } from './message-codec.ts'
+export { WireError, type WireErrorCode } from './wire-error.ts'
+
 /** A 64-bit integer: a number, or a bigint where a number would lose digits. */
 export type Int64 = number | bigint
 
@@ -9,3 +25,44 @@ export type FieldRow = readonly [
   kind: 'scalar' | 'enum' | 'message',
   type: string,
 ]
+
+/** Full name of a message: `mesos.v1.TaskInfo`. */
+export type MessageName = keyof MessageTypes
+
+/** A message as protobuf bytes. Throws WireError MISSING_FIELDS or UNENCODABLE: that is a bug of the caller. */
+export function encode<N extends MessageName>(name: N, message: MessageTypes[N]): Uint8Array {
+  const writer = protobuf.Writer.create()
+  messageCodec(name).encodeInto(writer, message as never)
+  return writer.finish()
+}
+
+/** Protobuf bytes as a message; fields nobody knows are kept for `encode`. Throws WireError PROTOBUF_MALFORMED or MISSING_FIELDS. */
+export function decode<N extends MessageName>(name: N, bytes: Uint8Array): MessageTypes[N] {
+  try {
+    const reader = protobuf.Reader.create(bytes)
+    return messageCodec(name).decodeFrom(reader, reader.len, 0) as never
+  } catch (cause) {
+    if (cause instanceof WireError) throw cause
+    throw new WireError('PROTOBUF_MALFORMED', `these bytes are no ${name}`, { cause })
+  }
+}
+
+/** A message as a value for JSON.stringify, enums by name and bytes in base64. A 64-bit integer may be a bigint: see stringifyJson. */
+export function toJson<N extends MessageName>(name: N, message: MessageTypes[N]): Record<string, unknown> {
+  return messageToJson(name, message as never)
+}
+
+/** A message as JSON text, with every digit of 64-bit integers and doubles printed as Mesos prints them (15.0). */
+export function stringifyJson<N extends MessageName>(name: N, message: MessageTypes[N]): string {
+  return messageToText(name, message as never)
+}
+
+/** A JSON value as a message. Throws WireError JSON_SHAPE or MISSING_FIELDS. */
+export function fromJson<N extends MessageName>(name: N, value: unknown): MessageTypes[N] {
+  return messageFromJson(name, value) as never
+}
+
+/** JSON text as a message. Throws WireError JSON_SYNTAX, JSON_SHAPE or MISSING_FIELDS. */
+export function parseJson<N extends MessageName>(name: N, text: string): MessageTypes[N] {
+  return fromJson(name, parseText(text))
+}
