@@ -14,6 +14,8 @@ export interface Flag {
   /** As it would be written on the command line; absent = no value unless given. */
   readonly default?: string
   readonly meaning: string
+  /** True: may be given several times; `list` reads all values. */
+  readonly isRepeated?: boolean
   /** Older spellings of the name. */
   readonly aliases?: readonly string[]
   /**
@@ -70,6 +72,12 @@ export class FlagValues {
     return value
   }
 
+  /** All values of a repeated flag, in the order given. */
+  list(name: string): readonly string[] {
+    const value = this.#values.get(name)
+    return value === undefined ? [] : value.split(SEPARATOR)
+  }
+
   boolean(name: string): boolean {
     return this.#values.get(name) === 'true'
   }
@@ -95,9 +103,16 @@ export class FlagValues {
   }
 }
 
+/** Between the values of a repeated flag; no argument can hold it. */
+const SEPARATOR = '\0'
+
 type Given = Map<string, string>
 
-/** Reads `argv` (without node and script) and the MESOS_ variables of `env` against a table. */
+/**
+ * Reads `argv` (without node and script) and the MESOS_ variables of `env` against a table.
+ *
+ * @returns the values, or why they cannot be used: UNKNOWN_FLAG, MISSING_VALUE, BAD_VALUE, CONFLICT, NOT_SUPPORTED
+ */
 export function parseFlags(
   table: readonly Flag[],
   argv: readonly string[],
@@ -156,7 +171,7 @@ function readArguments(
     const name = argument.slice(2, equals === -1 ? undefined : equals)
     const flag = byName.get(name)
     if (flag !== undefined && equals !== -1) {
-      given.set(flag.name, argument.slice(equals + 1))
+      give(given, flag, argument.slice(equals + 1))
     } else if (flag?.type === 'boolean') {
       given.set(flag.name, 'true')
     } else if (flag !== undefined) {
@@ -164,7 +179,7 @@ function readArguments(
       if (index >= argv.length) {
         return { code: 'MISSING_VALUE', flag: name, message: `flag --${name} needs a value: --${name}=VALUE` }
       }
-      given.set(flag.name, argv[index]!)
+      give(given, flag, argv[index]!)
     } else {
       const negated = name.startsWith('no-') && equals === -1 ? byName.get(name.slice(3)) : undefined
       if (negated?.type !== 'boolean') return unknownFlag(byName, name)
@@ -172,6 +187,11 @@ function readArguments(
     }
   }
   return undefined
+}
+
+function give(given: Given, flag: Flag, value: string): void {
+  const earlier = given.get(flag.name)
+  given.set(flag.name, flag.isRepeated === true && earlier !== undefined ? `${earlier}${SEPARATOR}${value}` : value)
 }
 
 function unknownFlag(byName: ReadonlyMap<string, Flag>, name: string): FlagError {

@@ -1,0 +1,87 @@
+import { randomUUID } from 'node:crypto'
+import { MASTER_FLAG_DEFAULTS, type MasterFlags, type MasterOptions } from '../../master/options.ts'
+import { MESOS_VERSION } from '../cli/version.ts'
+import { freshSeed } from '../runtime/seed.ts'
+import type { Address } from './addresses.ts'
+import { BUILD } from './build.ts'
+import type { FlagValues } from './flags.ts'
+
+/** Builds what a master machine is told from its flags; `port` is the one it listens on. */
+export function masterOptionsFrom(flags: FlagValues, address: Address, port: number): MasterOptions {
+  const atMs = Date.now()
+  const told = flags.number('advertise_port') ?? port
+  return {
+    ...masterFlags(flags),
+    masterId: randomUUID(),
+    hostname: address.hostname,
+    ip: address.ip,
+    port: told,
+    version: MESOS_VERSION,
+    seed: freshSeed(),
+    startAtMs: atMs,
+    electedAtMs: atMs,
+  }
+}
+
+function masterFlags(flags: FlagValues): MasterFlags {
+  const roles = flags.text('roles')
+  return {
+    allocationIntervalMs: flags.durationMs('allocation_interval') ?? MASTER_FLAG_DEFAULTS.allocationIntervalMs,
+    agentPingTimeoutMs: flags.durationMs('agent_ping_timeout') ?? MASTER_FLAG_DEFAULTS.agentPingTimeoutMs,
+    maxAgentPingTimeouts: flags.number('max_agent_ping_timeouts') ?? MASTER_FLAG_DEFAULTS.maxAgentPingTimeouts,
+    agentReregisterTimeoutMs:
+      flags.durationMs('agent_reregister_timeout') ?? MASTER_FLAG_DEFAULTS.agentReregisterTimeoutMs,
+    offerTimeoutMs: flags.durationMs('offer_timeout') ?? 0,
+    maxCompletedFrameworks: flags.number('max_completed_frameworks') ?? MASTER_FLAG_DEFAULTS.maxCompletedFrameworks,
+    maxCompletedTasksPerFramework:
+      flags.number('max_completed_tasks_per_framework') ?? MASTER_FLAG_DEFAULTS.maxCompletedTasksPerFramework,
+    maxUnreachableTasksPerFramework:
+      flags.number('max_unreachable_tasks_per_framework') ?? MASTER_FLAG_DEFAULTS.maxUnreachableTasksPerFramework,
+    maxOperatorEventStreamSubscribers:
+      flags.number('max_operator_event_stream_subscribers') ?? MASTER_FLAG_DEFAULTS.maxOperatorEventStreamSubscribers,
+    roles: roles === undefined ? undefined : list(roles),
+    weights: weightsOf(flags.text('weights') ?? ''),
+    rootSubmissions: flags.boolean('root_submissions'),
+    filterGpuResources: flags.boolean('filter_gpu_resources'),
+    minAllocatableResources: flags.text('min_allocatable_resources') ?? MASTER_FLAG_DEFAULTS.minAllocatableResources,
+    frameworkSorter: flags.text('framework_sorter') === 'random' ? 'random' : 'drf',
+    roleSorter: flags.text('role_sorter') === 'random' ? 'random' : 'drf',
+    publishPerFrameworkMetrics: flags.boolean('publish_per_framework_metrics'),
+    cluster: flags.text('cluster'),
+    shown: flags.entries(),
+    build: BUILD,
+  }
+}
+
+/** What is wrong with flags whose values are texts of their own, or undefined. */
+export function checkMasterFlags(flags: FlagValues): string | undefined {
+  for (const name of ['framework_sorter', 'role_sorter']) {
+    const value = flags.text(name)
+    if (value !== 'drf' && value !== 'random') return `flag --${name}: '${value}' is not drf or random`
+  }
+  for (const pair of list(flags.text('weights') ?? '')) {
+    const [role, weight] = pair.split('=')
+    if (!role || !(Number(weight) > 0)) return `flag --weights: '${pair}' is not role=weight with a positive weight`
+  }
+  const registry = flags.text('registry')
+  if (registry !== 'in_memory' && registry !== 'replicated_log') {
+    return `flag --registry: '${registry}' is not in_memory or replicated_log`
+  }
+  return undefined
+}
+
+function weightsOf(text: string): Record<string, number> {
+  return Object.fromEntries(
+    list(text).map((pair) => {
+      const [role = '', weight] = pair.split('=')
+      return [role, Number(weight)]
+    }),
+  )
+}
+
+function list(text: string): string[] {
+  return text
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '')
+}

@@ -1,0 +1,67 @@
+// The v1 calls as they come in: POST with one message. The order of the checks is that of Mesos: leader, method, content
+// type, parsing; what follows (validation, Accept, the call itself) is up to the endpoint.
+
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { MessageTypes } from '@isthmus/proto/gen/descriptor'
+import { answerMethodNotAllowed, answerText } from './answers.ts'
+import { readBody } from './bodies.ts'
+import { decodeBody } from './messages.ts'
+import { type Encoding, requestEncoding } from './negotiate.ts'
+
+/** Why a call is not served at all. */
+export interface Gate {
+  readonly status: number
+  readonly text: string
+  readonly location?: string | undefined
+}
+
+/** An endpoint that takes one kind of message. */
+export interface CallEndpoint<Type extends keyof MessageTypes> {
+  /** Full name of the message: `mesos.v1.scheduler.Call`. */
+  readonly type: Type
+  /** Mesos's agent operator API words its parse errors without naming the message. */
+  readonly isTerse?: boolean
+  /** Asked first: redirects when another master leads. */
+  readonly gate?: (request: IncomingMessage) => Gate | undefined
+  readonly receive: (
+    call: MessageTypes[Type],
+    http: { readonly request: IncomingMessage; readonly response: ServerResponse; readonly encoding: Encoding },
+  ) => void
+}
+
+/** End of the refusal of another content type on the agent's operator API. */
+const ALSO_RECORDIO = ' or application/recordio'
+
+/** Makes the handler of an endpoint. */
+export function serveCalls<Type extends keyof MessageTypes>(
+  endpoint: CallEndpoint<Type>,
+): (request: IncomingMessage, response: ServerResponse) => void {
+  return (request, response) => {
+    const gate = endpoint.gate?.(request)
+    if (gate !== undefined) {
+      if (gate.location !== undefined) response.setHeader('Location', gate.location)
+      answerText(response, gate.status, gate.text)
+      return
+    }
+    if (request.method !== 'POST') {
+      answerMethodNotAllowed(request, response, ['POST'])
+      return
+    }
+    const encoding = requestEncoding(request.headers, endpoint.isTerse === true ? ALSO_RECORDIO : '')
+    if (typeof encoding !== 'string') {
+      answerText(response, encoding.status, encoding.text)
+      return
+    }
+    readBody(request, (body) => {
+      if (body === 'aborted') return
+      if (body === 'tooLong') {
+        response.setHeader('Connection', 'close')
+        answerText(response, 413, 'The body is too long')
+        return
+      }
+      const call = decodeBody(endpoint.type, body, { encoding, isTerse: endpoint.isTerse === true })
+      if (call.ok) endpoint.receive(call.value, { request, response, encoding })
+      else answerText(response, 400, call.text)
+    })
+  }
+}

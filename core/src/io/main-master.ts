@@ -1,0 +1,88 @@
+// Composition root of a master: flags, log, registry, machine, HTTP.
+
+import type { Server } from 'node:http'
+import { createMaster } from '../master/master.ts'
+import { onStopSignal } from './cli/stop-signals.ts'
+import { readAddress } from './config/addresses.ts'
+import type { FlagValues } from './config/flags.ts'
+import { MASTER_FLAGS } from './config/master-flags.ts'
+import { checkMasterFlags, masterOptionsFrom } from './config/master-options.ts'
+import { EXIT_USAGE, logFromFlags, type Program, startWithFlags } from './config/start.ts'
+import { closeServer, createIdleServer, listen, serveWith } from './http/server.ts'
+import type { Log } from './observe/logger.ts'
+import { MasterShell } from './runtime/master-shell.ts'
+import { folderRegistry, memoryRegistry, type RegistryStore } from './runtime/registry-store.ts'
+
+/** The command `isthmus master`. */
+export const MASTER_PROGRAM: Program = {
+  name: 'isthmus master',
+  usage: 'isthmus master [FLAGS]',
+  about: 'Offers the resources of its agents to frameworks. Speaks the Mesos v1 API.',
+  flags: MASTER_FLAGS,
+}
+
+/** A master that serves. */
+export interface RunningMaster {
+  readonly url: string
+  readonly port: number
+  readonly shell: MasterShell
+  readonly stop: () => Promise<void>
+}
+
+/** What a program that runs a master tells it. */
+export interface MasterStart {
+  readonly flags: FlagValues
+  readonly log: Log
+  /** The master cannot go on; it must not be used any more. */
+  readonly failed: (reason: string, error?: unknown) => void
+}
+
+/** Starts a master and returns when it serves. Throws IoError. */
+export async function startMaster({ flags, log, failed }: MasterStart): Promise<RunningMaster> {
+  const address = await readAddress(flags)
+  const registry = openRegistry(flags)
+  const records = await registry.load()
+  const server: Server = createIdleServer()
+  const port = await listen(server, address.bindIp, address.bindPort)
+  const options = masterOptionsFrom(flags, address, port)
+  const shell = new MasterShell({ state: createMaster(options, records), registry, log, failed })
+  shell.begin()
+  serveWith(server, shell.router)
+  const url = `http://${options.hostname}:${options.port}`
+  log.info('master serves', { url, recoveredRecords: records.length })
+  const stop = async (): Promise<void> => {
+    await shell.stop()
+    await closeServer(server)
+  }
+  return { url, port, shell, stop }
+}
+
+/** Runs the command; resolves only when the process shall end. */
+export async function main(argv: readonly string[]): Promise<number> {
+  const started = startWithFlags(MASTER_PROGRAM, argv)
+  if (started.kind === 'exit') return started.code
+  const problem = checkMasterFlags(started.flags)
+  if (problem !== undefined) {
+    process.stderr.write(`isthmus master: ${problem}\n`)
+    return EXIT_USAGE
+  }
+  const log = logFromFlags('master', started.flags)
+  for (const warning of started.warnings) log.warn(warning)
+  const failed = (reason: string, error?: unknown): void => {
+    log.error('master stops', { reason, error })
+    void log.end().then(() => process.exit(1))
+  }
+  const master = await startMaster({ flags: started.flags, log, failed })
+  onStopSignal(async () => {
+    await master.stop()
+    await log.end()
+    return 0
+  })
+  return new Promise(() => {})
+}
+
+function openRegistry(flags: FlagValues): RegistryStore {
+  const workDir = flags.text('work_dir')
+  const isInMemory = flags.text('registry') === 'in_memory' || workDir === undefined
+  return isInMemory ? memoryRegistry() : folderRegistry(workDir)
+}

@@ -1,0 +1,142 @@
+// The agent's side of its link to the master (see proto/isthmus/agent_link.proto): one endless stream of MasterMessage down,
+// batches of AgentMessage up. One batch is under way at a time, so that messages arrive in the order they were sent; what
+// is sent meanwhile goes with the next one.
+
+import type { AgentMessage, MasterMessage } from '@isthmus/proto/gen/agent-link'
+import { encodeRecord } from '@isthmus/proto/recordio'
+import { type Endpoint, type OpenRecordStream, Peer } from '../http/client.ts'
+import { decodeMessage, encodeMessage } from '../http/messages.ts'
+import { MEDIA_TYPE } from '../http/negotiate.ts'
+import { IoError } from '../io-error.ts'
+
+/** Path of the link on a master. */
+export const AGENT_LINK_PATH = '/api/isthmus/v1/agent'
+/** The header that names an open link. */
+export const LINK_ID_HEADER = 'Isthmus-Link-Id'
+/** Messages that may wait for the master; more means that it does not take them, and the link is given up. */
+export const WAITING_MAX = 100_000
+/** Messages that go in one request. */
+const BATCH_MAX = 1_000
+/** A batch that is not answered by then is lost, and the link with it. */
+const BATCH_TIMEOUT_MS = 30_000
+
+/** What a link tells; `closed` comes once, last. */
+export interface AgentLinkHandlers {
+  readonly opened: () => void
+  readonly message: (message: MasterMessage) => void
+  readonly closed: (reason: string) => void
+}
+
+/** One link at a time to a master; see the file's header. */
+export class AgentLink {
+  readonly #peer: Peer
+  readonly #handlers: AgentLinkHandlers
+  #stream: OpenRecordStream | undefined
+  #linkId: string | undefined
+  #waiting: AgentMessage[] = []
+  #isSending = false
+
+  constructor(options: { readonly master: Endpoint; readonly handlers: AgentLinkHandlers }) {
+    this.#peer = new Peer(options.master)
+    this.#handlers = options.handlers
+  }
+
+  /** The master that was found last. */
+  get master(): Endpoint {
+    return this.#peer.endpoint
+  }
+
+  /** Opens a link with its first message, REGISTER or REREGISTER; an open one is closed silently first. */
+  open(message: AgentMessage): void {
+    this.close()
+    const stream: OpenRecordStream = this.#peer.stream(
+      {
+        path: AGENT_LINK_PATH,
+        headers: { 'Content-Type': MEDIA_TYPE.protobuf, Accept: MEDIA_TYPE.protobuf },
+        body: encodeMessage('isthmus.agent_link.AgentMessage', message, 'protobuf'),
+      },
+      {
+        opened: (headers) => {
+          const linkId = headers[LINK_ID_HEADER.toLowerCase()]
+          this.#linkId = Array.isArray(linkId) ? linkId[0] : linkId
+          this.#handlers.opened()
+          this.#sendBatch()
+        },
+        record: (bytes) => {
+          const decoded = decodeMessage('isthmus.agent_link.MasterMessage', bytes, 'protobuf')
+          if (decoded.ok) this.#handlers.message(decoded.value)
+          else this.#lost(stream, new IoError('BAD_ANSWER', decoded.text))
+        },
+        closed: (reason) => this.#lost(stream, reason),
+      },
+    )
+    this.#stream = stream
+  }
+
+  /** Sends a message after all earlier ones; dropped when there is no link. */
+  send(message: AgentMessage): void {
+    if (this.#stream === undefined) return
+    if (this.#waiting.length >= WAITING_MAX) {
+      this.#lost(this.#stream, new IoError('OTHER', `more than ${WAITING_MAX} messages wait for the master`))
+      return
+    }
+    this.#waiting.push(message)
+    // The rest of the turn may add to the batch.
+    if (this.#waiting.length === 1 && !this.#isSending) process.nextTick(() => this.#sendBatch())
+  }
+
+  /** Closes the link silently; messages that wait are dropped. */
+  close(): void {
+    this.#stream?.close()
+    this.#stream = undefined
+    this.#linkId = undefined
+    this.#waiting = []
+  }
+
+  /** Waits until what was sent has left, at the end of the process; not longer than the timeout of a batch. */
+  async drained(): Promise<void> {
+    while (this.#stream !== undefined && (this.#isSending || this.#waiting.length > 0)) {
+      await new Promise((resolve) => setTimeout(resolve, 5))
+    }
+  }
+
+  /** Closes everything. */
+  end(): void {
+    this.close()
+    this.#peer.close()
+  }
+
+  #lost(stream: OpenRecordStream, reason: IoError): void {
+    if (this.#stream !== stream) return
+    this.close()
+    this.#peer.reset()
+    this.#handlers.closed(reason.message)
+  }
+
+  #sendBatch(): void {
+    const linkId = this.#linkId
+    const stream = this.#stream
+    if (this.#isSending || linkId === undefined || stream === undefined || this.#waiting.length === 0) return
+    const batch = this.#waiting.splice(0, BATCH_MAX)
+    const frames = batch.map((message) => {
+      return encodeRecord(encodeMessage('isthmus.agent_link.AgentMessage', message, 'protobuf'))
+    })
+    this.#isSending = true
+    const sent = this.#peer.send({
+      path: AGENT_LINK_PATH,
+      headers: { 'Content-Type': MEDIA_TYPE.protobuf, [LINK_ID_HEADER]: linkId },
+      body: Buffer.concat(frames),
+      timeoutMs: BATCH_TIMEOUT_MS,
+    })
+    const settled = (problem: IoError | undefined): void => {
+      this.#isSending = false
+      if (problem !== undefined) this.#lost(stream, problem)
+      this.#sendBatch()
+    }
+    sent.then(
+      ({ status, body }) =>
+        settled(status === 202 ? undefined : new IoError('REFUSED', body.toString('utf8'), { status })),
+      (error: unknown) => settled(IoError.from(error)),
+    )
+  }
+}
