@@ -101,7 +101,10 @@ function readNumber(field: ValueType, given: unknown): number | bigint {
 function numberInText(text: string, name: string): number | bigint {
   if (/^\s*-?\d{16,}\s*$/.test(text)) return BigInt(text.trim())
   if (/^\s*-?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\s*$/.test(text)) return Number(text)
-  throw new WireError('JSON_SHAPE', `Failed to parse '${text}' as a JSON number for field '${name}': syntax error at line 1 near: ${text}`)
+  throw new WireError(
+    'JSON_SHAPE',
+    `Failed to parse '${text}' as a JSON number for field '${name}': syntax error at line 1 near: ${text}`,
+  )
 }
 
 /** Integers wrap as C++ casts do: what comes out can always be encoded again. */
@@ -174,7 +177,8 @@ export function messageToJson(name: string, message: Message): Record<string, un
     const value = message[field]
     if (value === undefined || value === null) continue
     const convert = (entry: unknown): unknown => valueToJson(kind, type, entry)
-    if (rule === 'map') json[field] = Object.fromEntries(Object.entries(value as Message).map(([key, entry]) => [key, convert(entry)]))
+    if (rule === 'map')
+      json[field] = Object.fromEntries(Object.entries(value as Message).map(([key, entry]) => [key, convert(entry)]))
     else if (rule !== 'repeated') json[field] = convert(value)
     else if ((value as readonly unknown[]).length > 0) json[field] = (value as readonly unknown[]).map(convert)
   }

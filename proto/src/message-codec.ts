@@ -5,9 +5,9 @@
 // Fields this version does not know, and enum numbers it has no name for, are kept as their bytes under UNKNOWN_FIELDS and are
 // written back behind the known ones.
 
-import protobuf from 'protobufjs/minimal.js'
-import { ENUMS, MESSAGES } from './gen/descriptor.ts'
+import type protobuf from 'protobufjs/minimal.js'
 import type { FieldRow } from './codec.ts'
+import { ENUMS, MESSAGES } from './gen/descriptor.ts'
 import { WireError } from './wire-error.ts'
 
 /** Where a decoded message keeps the bytes of fields that are not in the descriptor. */
@@ -67,7 +67,11 @@ function compileEncoder(name: string, fields: readonly FieldRow[]): MessageCodec
   const refs = new References()
   const body = [...fields].sort((a, b) => a[0] - b[0]).map((field) => encodeField(field, refs))
   const source = `return function encode(w, m) { var v; ${body.join('\n')} v = m[UNKNOWN]; if (v !== undefined) w.raw(v) }`
-  return refs.build(source, { UNKNOWN: UNKNOWN_FIELDS, missing: missingField(name), int64: writableInt64 }) as MessageCodec['encodeInto']
+  return refs.build(source, {
+    UNKNOWN: UNKNOWN_FIELDS,
+    missing: missingField(name),
+    int64: writableInt64,
+  }) as MessageCodec['encodeInto']
 }
 
 function encodeField(field: FieldRow, refs: References): string {
@@ -77,7 +81,8 @@ function encodeField(field: FieldRow, refs: References): string {
     const value = encodeValue(2, kind, type, 'x[k]', refs)
     return `${access} if (v != null) { var x = v; for (var k of Object.keys(x)) { w.uint32(${tag(id, WIRE_DELIMITED)}).fork().uint32(10).string(k); ${value} w.ldelim() } }`
   }
-  if (rule === 'repeated') return `${access} if (v != null) for (var i = 0; i < v.length; i++) { ${encodeValue(id, kind, type, 'v[i]', refs)} }`
+  if (rule === 'repeated')
+    return `${access} if (v != null) for (var i = 0; i < v.length; i++) { ${encodeValue(id, kind, type, 'v[i]', refs)} }`
   const write = encodeValue(id, kind, type, 'v', refs)
   if (rule === 'required') return `${access} if (v == null) missing(${JSON.stringify(name)}); ${write}`
   return `${access} if (v != null) { ${write} }`
@@ -120,7 +125,8 @@ function compileDecoder(name: string, fields: readonly FieldRow[]): MessageCodec
 function decodeField(field: FieldRow, refs: References): string {
   const [, name, rule, kind, type] = field
   const key = JSON.stringify(name)
-  const wireType = kind === 'scalar' ? (WIRE_TYPES[type] ?? WIRE_VARINT) : kind === 'enum' ? WIRE_VARINT : WIRE_DELIMITED
+  const wireType =
+    kind === 'scalar' ? (WIRE_TYPES[type] ?? WIRE_VARINT) : kind === 'enum' ? WIRE_VARINT : WIRE_DELIMITED
   if (rule === 'map') return `if ((t & 7) === 2) { ${decodeMapEntry(key, kind, type, refs)} continue; } break;`
   const read = decodeValue(kind, type, refs)
   const keep = rule === 'repeated' ? `(m[${key}] || (m[${key}] = [])).push(v)` : `m[${key}] = v`
@@ -231,8 +237,10 @@ function readableInt64(value: LongBits | number): number | bigint {
 
 function writableInt64(value: unknown): number | LongBits {
   if (typeof value === 'number' && Number.isSafeInteger(value)) return value
-  if (typeof value !== 'bigint' && typeof value !== 'number') throw new WireError('UNENCODABLE', `${String(value)} is no 64-bit integer`)
-  if (typeof value === 'number' && !Number.isInteger(value)) throw new WireError('UNENCODABLE', `${value} is no 64-bit integer`)
+  if (typeof value !== 'bigint' && typeof value !== 'number')
+    throw new WireError('UNENCODABLE', `${String(value)} is no 64-bit integer`)
+  if (typeof value === 'number' && !Number.isInteger(value))
+    throw new WireError('UNENCODABLE', `${value} is no 64-bit integer`)
   const bits = BigInt.asUintN(64, BigInt(value))
   return { low: Number(bits & 0xffff_ffffn) | 0, high: Number(bits >> 32n) | 0, unsigned: false }
 }
