@@ -1,6 +1,7 @@
 /** What a master is told when it starts: who it is, and the flags its decisions depend on (names and defaults of Mesos 1.11). */
 
 import type { MasterInfo } from '@isthmus/proto/gen/mesos'
+import type { AllocatorOptions, Amounts } from '../allocator/contract.ts'
 
 /** The part every master must be given. */
 export interface MasterIdentity {
@@ -92,6 +93,26 @@ export const MASTER_FLAG_DEFAULTS: MasterFlags = {
 /** Completes an identity and some flags with the defaults. */
 export function masterOptions(given: MasterIdentity & Partial<MasterFlags>): MasterOptions {
   return { ...MASTER_FLAG_DEFAULTS, ...given }
+}
+
+/** What the allocator is told of the options. */
+export function allocatorOptions(options: MasterOptions): AllocatorOptions {
+  return {
+    seed: options.seed,
+    allocationIntervalMs: options.allocationIntervalMs,
+    minAllocatable: parseAmounts(options.minAllocatableResources),
+    filterGpuResources: options.filterGpuResources,
+  }
+}
+
+/** Reads `cpus:0.01;disk:1|mem:32`: alternatives of amounts. Parts that are no `name:number` are left out. */
+function parseAmounts(text: string): Amounts[] {
+  return text.split('|').map((alternative) => {
+    const pairs = alternative.split(';').map((part) => part.split(':'))
+    return Object.fromEntries(
+      pairs.flatMap(([name, value]) => (name !== undefined && Number.isFinite(Number(value)) ? [[name.trim(), Number(value)]] : [])),
+    )
+  })
 }
 
 /** The MasterInfo that frameworks and agents are shown. The third capability (QUOTA_V2) has no v1 name and is an empty object. */

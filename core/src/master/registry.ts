@@ -82,6 +82,8 @@ export function applyRecord(registry: Registry, record: RegistryRecord): void {
   switch (record.kind) {
     case 'agentAdmitted': {
       const id = record.agentInfo.id?.value ?? ''
+      // Gone is for ever, also when the agent asked to come back at the same time.
+      if (registry.gone.has(id)) return
       const before = registry.admitted.get(id)
       registry.admitted.set(id, { deactivated: false, ...before, info: record.agentInfo })
       registry.unreachable.delete(id)

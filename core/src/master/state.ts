@@ -162,6 +162,8 @@ export interface Agent {
   pingOutstanding: boolean
   /** A registry write that takes this agent away is under way; nothing else may start one. */
   leaving: boolean
+  /** Whether the allocator knows it. */
+  seated: boolean
 }
 
 /** Who an open stream belongs to. */
@@ -180,9 +182,7 @@ export type Continuation =
       readonly capabilities: readonly AgentInfoCapability[]
       readonly ip: string
       readonly port: number
-      readonly wasUnreachable: boolean
     }
-  | { readonly kind: 'agentChanged'; readonly linkId: string; readonly agentId: string; readonly reregister: AgentMessageReregister }
   | { readonly kind: 'agentUnreachable'; readonly agentId: string }
   | { readonly kind: 'agentLeft'; readonly agentId: string; readonly reason: string }
   | { readonly kind: 'agentGone'; readonly agentId: string; readonly requestId: string | undefined }

@@ -1,0 +1,192 @@
+/**
+ * How agents are lost.
+ *
+ * ```
+ * link closed ─▶ disconnected: offers rescinded; tasks of frameworks that do not checkpoint are lost at once
+ * PING without an answer, agent_ping_timeout × max_agent_ping_timeouts ─▶ unreachable (registry) ─▶ TASK_UNREACHABLE or TASK_LOST, FAILURE
+ * UNREGISTER ─▶ removed (registry) ─▶ TASK_GONE or TASK_LOST, FAILURE
+ * MARK_AGENT_GONE ─▶ gone for ever (registry) ─▶ TASK_GONE_BY_OPERATOR or TASK_LOST, FAILURE, SHUTDOWN to the agent
+ * a new agent at the same address ─▶ as removed
+ * ```
+ * Order seen by a framework, as in Mesos: UPDATE for each task, RESCIND for each offer, FAILURE.
+ */
+
+import type { TaskState, TaskStatusReason } from '@isthmus/proto/gen/mesos'
+import { addressKey } from './agents.ts'
+import { count } from './counters.ts'
+import { removeExecutor } from './executors.ts'
+import { rescindAgentOffers } from './offers.ts'
+import type { Agent, Framework } from './state.ts'
+import { publish } from './subscribers.ts'
+import { endTask } from './tasks.ts'
+import { cancelTimer, commit, note, sendEvent, sendToAgent, setTimer, type Turn } from './turn.ts'
+
+/** Sends a PING and asks to be woken for its answer. */
+export function ping(turn: Turn, agent: Agent): void {
+  agent.pingOutstanding = true
+  sendToAgent(turn, agent, { type: 'PING' })
+  setTimer(turn, { kind: 'agentPing', agentId: agent.id }, turn.atMs + turn.state.options.agentPingTimeoutMs)
+}
+
+/** The time for the answer to a PING is over: the next PING, or the verdict. */
+export function pingTimedOut(turn: Turn, agent: Agent): void {
+  if (agent.pingOutstanding) agent.pingsMissed++
+  else agent.pingsMissed = 0
+  if (agent.pingsMissed < turn.state.options.maxAgentPingTimeouts || agent.leaving) {
+    ping(turn, agent)
+    return
+  }
+  count(turn.state.counters, 'master/slave_unreachable_scheduled')
+  agent.leaving = true
+  commit(turn, [{ kind: 'agentUnreachable', agentId: agent.id, atMs: turn.atMs }], {
+    kind: 'agentUnreachable',
+    agentId: agent.id,
+  })
+}
+
+/** The link closed: the agent may come back, so only what cannot survive is given up. */
+export function disconnectAgent(turn: Turn, agent: Agent): void {
+  const { state } = turn
+  agent.linkId = undefined
+  deactivate(turn, agent)
+  rescindAgentOffers(turn, agent)
+  note(turn, 'info', 'agent disconnected', { agentId: agent.id })
+  for (const framework of frameworksOn(turn, agent)) {
+    if (framework.info.checkpoint === true) continue
+    endTasks(turn, agent, framework, {
+      state: () => 'TASK_LOST',
+      reason: 'REASON_AGENT_DISCONNECTED',
+      message: `Agent ${agent.info.hostname} disconnected`,
+    })
+    removeExecutors(turn, agent, framework)
+  }
+  state.allocationDue = true
+}
+
+/** Stops offering an agent. */
+export function deactivate(turn: Turn, agent: Agent): void {
+  if (!agent.active) return
+  agent.active = false
+  turn.state.allocator.deactivateAgent(agent.id)
+}
+
+/** UNREGISTER: the agent leaves on purpose. */
+export function leaveAgent(turn: Turn, agent: Agent, reason: string): void {
+  count(turn.state.counters, 'master/messages_unregister_slave')
+  if (agent.leaving) return
+  agent.leaving = true
+  commit(turn, [{ kind: 'agentRemoved', agentId: agent.id }], { kind: 'agentLeft', agentId: agent.id, reason })
+}
+
+/** Why an agent is taken out of the books. */
+export type LossKind = 'unreachable' | 'unregistered' | 'replaced' | 'gone'
+
+interface Ending {
+  readonly state: (framework: Framework) => TaskState
+  readonly reason: TaskStatusReason
+  readonly message: string
+  readonly unreachableAtMs?: number | undefined
+}
+
+/** Takes an agent out of the books: its tasks end (or are unreachable), its offers are rescinded, all frameworks are told FAILURE. */
+export function loseAgent(turn: Turn, agent: Agent, kind: LossKind): void {
+  const { state } = turn
+  deactivate(turn, agent)
+  cancelTimer(turn, { kind: 'agentPing', agentId: agent.id })
+  const ending = endingOf(turn, kind)
+  for (const framework of frameworksOn(turn, agent)) {
+    endTasks(turn, agent, framework, ending)
+    removeExecutors(turn, agent, framework)
+  }
+  rescindAgentOffers(turn, agent)
+  state.agents.delete(agent.id)
+  const key = addressKey(agent.info.hostname, agent)
+  if (state.agentsByAddress.get(key) === agent.id) state.agentsByAddress.delete(key)
+  state.allocator.removeAgent(agent.id)
+  dropOperations(turn, agent)
+  for (const framework of state.frameworks.values()) {
+    sendEvent(turn, framework, { type: 'FAILURE', failure: { agent_id: { value: agent.id } } })
+  }
+  closeAgentLink(turn, agent, kind)
+  countLoss(turn, kind)
+  if (kind !== 'unreachable') {
+    publish(turn, () => ({ type: 'AGENT_REMOVED', agent_removed: { agent_id: { value: agent.id } } }))
+  }
+  note(turn, 'warn', 'agent removed', { agentId: agent.id, hostname: agent.info.hostname, why: kind })
+}
+
+function endingOf(turn: Turn, kind: LossKind): Ending {
+  const aware = (state: TaskState) => (framework: Framework) =>
+    framework.capabilities.partitionAware ? state : 'TASK_LOST'
+  switch (kind) {
+    case 'unreachable':
+      return {
+        state: aware('TASK_UNREACHABLE'),
+        reason: 'REASON_AGENT_REMOVED',
+        message: 'health check timed out',
+        unreachableAtMs: turn.atMs,
+      }
+    case 'unregistered':
+      return { state: aware('TASK_GONE'), reason: 'REASON_AGENT_REMOVED', message: 'agent unregistered' }
+    case 'replaced':
+      return {
+        state: aware('TASK_GONE'),
+        reason: 'REASON_AGENT_REMOVED',
+        message: 'a new agent registered at the same address',
+      }
+    case 'gone':
+      return {
+        state: aware('TASK_GONE_BY_OPERATOR'),
+        reason: 'REASON_AGENT_REMOVED_BY_OPERATOR',
+        message: 'Agent has been marked gone',
+      }
+    default:
+      return kind satisfies never
+  }
+}
+
+function endTasks(turn: Turn, agent: Agent, framework: Framework, ending: Ending): void {
+  const { reason, message, unreachableAtMs } = ending
+  for (const task of [...(agent.tasks.get(framework.id)?.values() ?? [])]) {
+    endTask(turn, { agent, framework, task }, { state: ending.state(framework), reason, message, unreachableAtMs })
+  }
+}
+
+function removeExecutors(turn: Turn, agent: Agent, framework: Framework): void {
+  for (const executor of [...(agent.executors.get(framework.id)?.values() ?? [])]) {
+    removeExecutor(turn, agent, framework, executor)
+  }
+}
+
+function frameworksOn(turn: Turn, agent: Agent): Framework[] {
+  const ids = new Set([...agent.tasks.keys(), ...agent.executors.keys()])
+  return [...ids].map((id) => turn.state.frameworks.get(id)!)
+}
+
+function dropOperations(turn: Turn, agent: Agent): void {
+  for (const operation of turn.state.operations.values()) {
+    if (operation.agentId === agent.id) turn.state.operations.delete(operation.uuid)
+  }
+}
+
+function closeAgentLink(turn: Turn, agent: Agent, kind: LossKind): void {
+  if (agent.linkId === undefined) return
+  // An unreachable agent that can still be spoken to comes back by itself when its link closes.
+  if (kind !== 'unreachable') sendToAgent(turn, agent, { type: 'SHUTDOWN', reason: endingOf(turn, kind).message })
+  turn.effects.push({ kind: 'closeLink', linkId: agent.linkId })
+  turn.state.links.delete(agent.linkId)
+  agent.linkId = undefined
+}
+
+function countLoss(turn: Turn, kind: LossKind): void {
+  const { counters } = turn.state
+  count(counters, 'master/slave_removals')
+  if (kind === 'unreachable') {
+    count(counters, 'master/slave_unreachable_completed')
+    count(counters, 'master/slave_removals/reason_unhealthy')
+  } else if (kind === 'replaced') {
+    count(counters, 'master/slave_removals/reason_registered')
+  } else {
+    count(counters, 'master/slave_removals/reason_unregistered')
+  }
+}

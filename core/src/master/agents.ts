@@ -1,0 +1,346 @@
+/**
+ * Agents: how they connect, register, come back and speak. How they are lost is in agent-loss.ts.
+ *
+ * ```
+ * REGISTER   ─▶ admitted in the registry ─▶ REGISTERED{agent id}, first PING
+ * REREGISTER ─▶ already registered with the same facts: REREGISTERED at once, both sides' tasks compared
+ *            ─▶ otherwise (unreachable, recovered after a failover, changed, unknown): registry first, then as above
+ *            ─▶ gone, or another machine under the same id: SHUTDOWN, the link is closed
+ * ```
+ */
+
+import type { AgentMessage, AgentMessageRegister, AgentMessageReregister } from '@isthmus/proto/gen/agent-link'
+import type { AgentInfo } from '@isthmus/proto/gen/mesos'
+import { disconnectAgent, leaveAgent, loseAgent, ping } from './agent-loss.ts'
+import { readoptAgent } from './agent-return.ts'
+import { bagOf, validateResources } from './bag.ts'
+import { count } from './counters.ts'
+import type { AgentConnected, AgentMessages } from './events.ts'
+import { exitedExecutor, messageFromExecutor } from './executors.ts'
+import { agentMessage } from './messages.ts'
+import { operationFromAgent } from './operation-status.ts'
+import { masterInfo } from './options.ts'
+import { seatAgent } from './agent-resources.ts'
+import type { RegistryRecord } from './registry.ts'
+import type { Agent, Continuation, MasterState } from './state.ts'
+import { publish } from './subscribers.ts'
+import { updateFromAgent } from './tasks.ts'
+import { commit, note, respond, sendToAgent, type Turn } from './turn.ts'
+import { validateId } from './validation.ts'
+
+/** An agent's first message: REGISTER or REREGISTER. */
+export function agentConnected(turn: Turn, event: AgentConnected): void {
+  const { message, requestId } = event
+  const { register, reregister } = message
+  if (message.type === 'REGISTER' && register !== undefined) {
+    connectNew(turn, requestId, register)
+  } else if (message.type === 'REREGISTER' && reregister !== undefined) {
+    connectKnown(turn, requestId, reregister)
+  } else {
+    respond(turn, requestId, 400, 'Expecting REGISTER or REREGISTER with its message as the first message of an agent')
+  }
+}
+
+function connectNew(turn: Turn, requestId: string, register: AgentMessageRegister): void {
+  const { state } = turn
+  count(state.counters, 'master/messages_register_slave')
+  const error = validateAgent(register.agent_info)
+  if (error !== undefined) {
+    respond(turn, requestId, 400, `Invalid agent: ${error}`)
+    return
+  }
+  const linkId = openLink(turn, requestId)
+  const id = `${state.options.masterId}-S${state.nextAgent++}`
+  const agentInfo: AgentInfo = { ...register.agent_info, id: { value: id } }
+  commit(turn, admissionRecords(state, agentInfo, placeOf(register)), {
+    kind: 'admitAgent',
+    linkId,
+    agentInfo,
+    reregister: undefined,
+    version: register.version,
+    capabilities: register.capabilities ?? [],
+    ...placeOf(register),
+  })
+}
+
+function connectKnown(turn: Turn, requestId: string, reregister: AgentMessageReregister): void {
+  const { state } = turn
+  count(state.counters, 'master/messages_reregister_slave')
+  const info = reregister.agent_info
+  const id = info.id?.value ?? ''
+  const error = validateId(id) ?? validateAgent(info) ?? validateReturn(reregister)
+  if (error !== undefined) {
+    respond(turn, requestId, 400, `Invalid agent: ${error}`)
+    return
+  }
+  const linkId = openLink(turn, requestId)
+  const agent = state.agents.get(id)
+  const refusal = refusalOf(state, agent, reregister)
+  if (refusal !== undefined) {
+    refuseLink(turn, linkId, refusal)
+    return
+  }
+  if (agent !== undefined && !agent.leaving && sameFacts(agent.info, info)) {
+    readoptAgent(turn, agent, { linkId, reregister })
+    return
+  }
+  const admitted = state.registry.admitted.get(id)
+  const then: Continuation = {
+    kind: 'admitAgent',
+    linkId,
+    agentInfo: info,
+    reregister,
+    version: reregister.version,
+    capabilities: reregister.capabilities ?? [],
+    ...placeOf(reregister),
+  }
+  if (admitted !== undefined && agent === undefined && sameFacts(admitted.info, info)) admit(turn, then)
+  else commit(turn, admissionRecords(state, info, then), then)
+}
+
+/** The same address with another id: the old agent cannot come back, so it leaves the registry in the same write. */
+function admissionRecords(state: MasterState, agentInfo: AgentInfo, place: { ip: string; port: number }): RegistryRecord[] {
+  const replaced = state.agentsByAddress.get(addressKey(agentInfo.hostname, place))
+  const records: RegistryRecord[] = [{ kind: 'agentAdmitted', agentInfo }]
+  if (replaced !== undefined && replaced !== agentInfo.id?.value) records.push({ kind: 'agentRemoved', agentId: replaced })
+  return records
+}
+
+function openLink(turn: Turn, requestId: string): string {
+  const linkId = `${turn.state.options.masterId}-L${turn.state.nextLink++}`
+  turn.state.links.set(linkId, undefined)
+  turn.effects.push({ kind: 'openLink', requestId, linkId })
+  return linkId
+}
+
+function refuseLink(turn: Turn, linkId: string, reason: string): void {
+  turn.effects.push({ kind: 'sendToAgent', linkId, message: { type: 'SHUTDOWN', reason } })
+  turn.effects.push({ kind: 'closeLink', linkId })
+  turn.state.links.delete(linkId)
+  note(turn, 'warn', 'agent refused', { linkId, reason })
+}
+
+function refusalOf(
+  state: MasterState,
+  agent: Agent | undefined,
+  reregister: AgentMessageReregister,
+): string | undefined {
+  const id = reregister.agent_info.id!.value
+  if (state.registry.gone.has(id)) return 'Agent has been marked gone'
+  if (agent === undefined) return undefined
+  const { ip } = placeOf(reregister)
+  if (agent.info.hostname === reregister.agent_info.hostname && agent.ip === ip) return undefined
+  return `Agent ${id} reregistered from another machine (${reregister.agent_info.hostname}, ${ip}) than it registered from (${agent.info.hostname}, ${agent.ip})`
+}
+
+function placeOf(message: AgentMessageRegister | AgentMessageReregister): { ip: string; port: number } {
+  const { address, agent_info } = message
+  return { ip: address.ip ?? agent_info.hostname, port: address.port }
+}
+
+function validateAgent(info: AgentInfo): string | undefined {
+  return validateResources(info.resources ?? [])
+}
+
+/** Bounds on what one agent may bring back, so that a broken one cannot fill the master. */
+const MAX_RETURNED = 1_000_000
+
+function validateReturn(reregister: AgentMessageReregister): string | undefined {
+  const id = reregister.agent_info.id!.value
+  const { tasks = [], executors = [], frameworks = [], resources } = reregister
+  if (tasks.length + executors.length + frameworks.length > MAX_RETURNED) return 'too many tasks'
+  const known = new Set(frameworks.map(({ id: frameworkId }) => frameworkId?.value))
+  const totals = validateResources(resources ?? [])
+  if (totals !== undefined) return totals
+  for (const task of tasks) {
+    if (task.agent_id.value !== id) return `Task ${task.task_id.value} is of another agent`
+    if (!known.has(task.framework_id.value)) return `Framework of task ${task.task_id.value} is missing`
+    const error = validateId(task.task_id.value) ?? validateResources(task.resources ?? [])
+    if (error !== undefined) return `Task ${task.task_id.value}: ${error}`
+  }
+  for (const executor of executors) {
+    if (!known.has(executor.framework_id?.value)) return `Framework of executor ${executor.executor_id.value} is missing`
+    const error = validateId(executor.executor_id.value) ?? validateResources(executor.resources ?? [])
+    if (error !== undefined) return `Executor ${executor.executor_id.value}: ${error}`
+  }
+  const nameless = frameworks.some(({ id: frameworkId }) => validateId(frameworkId?.value ?? '') !== undefined)
+  return nameless ? 'A framework has no valid id' : undefined
+}
+
+function sameFacts(one: AgentInfo, other: AgentInfo): boolean {
+  return factsOf(one) === factsOf(other)
+}
+
+function factsOf(info: AgentInfo): string {
+  return JSON.stringify(info, (_, value) => (typeof value === 'bigint' ? Number(value) : value))
+}
+
+/** The admission is stored: the agent joins the pool. */
+export function admit(turn: Turn, admission: Extract<Continuation, { kind: 'admitAgent' }>): void {
+  const { state } = turn
+  const { agentInfo, linkId, reregister } = admission
+  const id = agentInfo.id!.value
+  if (state.registry.gone.has(id)) {
+    refuseLink(turn, linkId, 'Agent has been marked gone')
+    return
+  }
+  state.recoveredAgents.delete(id)
+  const known = state.agents.get(id)
+  if (known !== undefined && reregister !== undefined) {
+    known.info = agentInfo
+    readoptAgent(turn, known, { linkId, reregister })
+    return
+  }
+  const replaced = state.agentsByAddress.get(addressKey(agentInfo.hostname, admission))
+  const before = replaced === undefined ? undefined : state.agents.get(replaced)
+  if (before !== undefined && before.id !== id) replace(turn, before)
+  const agent = createAgent(turn, admission)
+  state.agents.set(id, agent)
+  state.agentsByAddress.set(addressKey(agentInfo.hostname, admission), id)
+  if (reregister === undefined) {
+    register(turn, agent, linkId)
+    return
+  }
+  readoptAgent(turn, agent, { linkId, reregister })
+}
+
+/** Takes out the agent that had this address; of the registry only if the admission did not do it. */
+function replace(turn: Turn, agent: Agent): void {
+  const agentId = agent.id
+  if (turn.state.registry.admitted.has(agentId)) {
+    commit(turn, [{ kind: 'agentRemoved', agentId }], { kind: 'agentLeft', agentId, reason: 'replaced' })
+  }
+  loseAgent(turn, agent, 'replaced')
+}
+
+function register(turn: Turn, agent: Agent, linkId: string): void {
+  const { state } = turn
+  count(state.counters, 'master/slave_registrations')
+  seatAgent(turn, agent)
+  joinLink(turn, agent, linkId)
+  sendToAgent(turn, agent, {
+    type: 'REGISTERED',
+    registered: { agent_id: { value: agent.id }, ...registration(state) },
+  })
+  ping(turn, agent)
+  publish(turn, () => ({ type: 'AGENT_ADDED', agent_added: { agent: agentMessage(state, agent) } }))
+  note(turn, 'info', 'agent registered', { agentId: agent.id, hostname: agent.info.hostname })
+}
+
+/** What REGISTERED and REREGISTERED say besides the agent's id. */
+export function registration(state: MasterState) {
+  const { agentPingTimeoutMs, maxAgentPingTimeouts } = state.options
+  return {
+    total_ping_timeout_seconds: (agentPingTimeoutMs * maxAgentPingTimeouts) / 1000,
+    master_info: masterInfo(state.options),
+  }
+}
+
+/** Makes an open link the agent's; an older one is closed. A link that has closed meanwhile leaves it disconnected. */
+export function joinLink(turn: Turn, agent: Agent, linkId: string): void {
+  const { state } = turn
+  if (agent.linkId !== undefined && agent.linkId !== linkId) {
+    state.links.delete(agent.linkId)
+    turn.effects.push({ kind: 'closeLink', linkId: agent.linkId })
+    agent.linkId = undefined
+  }
+  if (!state.links.has(linkId)) {
+    note(turn, 'info', 'agent went away while it registered', { agentId: agent.id })
+    return
+  }
+  agent.linkId = linkId
+  state.links.set(linkId, agent.id)
+  agent.pingsMissed = 0
+  agent.pingOutstanding = false
+  if (agent.deactivated || agent.active) return
+  agent.active = true
+  state.allocator.activateAgent(agent.id)
+  state.allocationDue = true
+}
+
+function createAgent(turn: Turn, admission: Extract<Continuation, { kind: 'admitAgent' }>): Agent {
+  const { agentInfo, reregister, version, capabilities, ip, port } = admission
+  const admitted = turn.state.registry.admitted.get(agentInfo.id!.value)
+  return {
+    id: agentInfo.id!.value,
+    info: agentInfo,
+    version,
+    capabilities,
+    ip,
+    port,
+    linkId: undefined,
+    active: false,
+    deactivated: admitted?.deactivated ?? false,
+    drain: admitted?.drain,
+    registeredAtMs: turn.atMs,
+    reregisteredAtMs: 0,
+    total: bagOf(reregister?.resources ?? agentInfo.resources ?? []),
+    offers: new Set(),
+    tasks: new Map(),
+    executors: new Map(),
+    usedBy: new Map(),
+    killsPending: new Set(),
+    pingsMissed: 0,
+    pingOutstanding: false,
+    leaving: false,
+    seated: false,
+  }
+}
+
+/** The key of an agent's machine and port. */
+export function addressKey(hostname: string, { ip, port }: { readonly ip: string; readonly port: number }): string {
+  return `${hostname} ${ip}:${port}`
+}
+
+/** Later messages of an agent. Those on a link that is not (or no longer) an agent's are dropped. */
+export function agentMessages(turn: Turn, event: AgentMessages): void {
+  const { state } = turn
+  for (const message of event.messages) {
+    const agentId = state.links.get(event.linkId)
+    const agent = agentId === undefined ? undefined : state.agents.get(agentId)
+    if (agent === undefined || agent.linkId !== event.linkId) {
+      count(state.counters, 'master/dropped_messages')
+      continue
+    }
+    agentSaid(turn, agent, message)
+  }
+}
+
+function agentSaid(turn: Turn, agent: Agent, message: AgentMessage): void {
+  switch (message.type) {
+    case 'PONG':
+      agent.pingOutstanding = false
+      agent.pingsMissed = 0
+      return
+    case 'STATUS_UPDATE':
+      if (message.status_update !== undefined) updateFromAgent(turn, agent, message.status_update)
+      return
+    case 'EXITED_EXECUTOR':
+      if (message.exited_executor !== undefined) exitedExecutor(turn, agent, message.exited_executor)
+      return
+    case 'EXECUTOR_MESSAGE':
+      if (message.executor_message !== undefined) messageFromExecutor(turn, agent, message.executor_message)
+      return
+    case 'OPERATION_STATUS':
+      if (message.operation_status !== undefined) operationFromAgent(turn, agent, message.operation_status)
+      return
+    case 'UPDATE_RESOURCES':
+      // Oversubscription is not offered yet; reservations and volumes are known here before the agent knows them.
+      count(turn.state.counters, 'master/messages_update_slave')
+      return
+    case 'UNREGISTER':
+      leaveAgent(turn, agent, message.reason ?? 'the agent unregistered')
+      return
+    default:
+      count(turn.state.counters, 'master/dropped_messages')
+  }
+}
+
+/** An agent's connection ended. */
+export function agentLinkClosed(turn: Turn, linkId: string): void {
+  const { state } = turn
+  const agentId = state.links.get(linkId)
+  state.links.delete(linkId)
+  const agent = agentId === undefined ? undefined : state.agents.get(agentId)
+  if (agent?.linkId === linkId) disconnectAgent(turn, agent)
+}

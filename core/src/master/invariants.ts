@@ -1,0 +1,117 @@
+/** What must hold after every step. For tests and the simulator: O(everything). */
+
+import { checkAllocator } from '../allocator/allocator.ts'
+import { assert } from '../base/assert.ts'
+import { addAll, type Bag, contains, sameBag, unallocated } from './bag.ts'
+import { holdsResources } from './messages.ts'
+import type { Agent, Framework, MasterState } from './state.ts'
+
+/** Throws when the state contradicts itself. */
+export function checkInvariants(state: MasterState): void {
+  for (const agent of state.agents.values()) checkAgent(state, agent)
+  for (const framework of state.frameworks.values()) checkFramework(state, framework)
+  for (const framework of state.completedFrameworks.values()) checkCompleted(state, framework)
+  checkOffers(state)
+  checkConnections(state)
+  checkBounds(state)
+  checkAllocator(state.allocator)
+}
+
+function checkAgent(state: MasterState, agent: Agent): void {
+  const offered = [...agent.offers].map((id) => {
+    const offer = state.offers.get(id)
+    assert(offer?.agentId === agent.id, `offer ${id} of agent ${agent.id} is in the books`)
+    return offer.resources
+  })
+  assert(agent.active || offered.length === 0, 'an inactive agent has no offers')
+  const taken = unallocated(addAll([...agent.usedBy.values(), ...offered]))
+  assert(contains(agent.total, taken), `agent ${agent.id} has what is allocated and offered of it`)
+  for (const [frameworkId, tasks] of agent.tasks) {
+    assert(tasks.size > 0, 'an agent keeps no empty task lists')
+    for (const [id, task] of tasks) {
+      assert(state.frameworks.get(frameworkId)?.tasks.get(id) === task, `task ${id} is known to its framework`)
+    }
+  }
+  for (const [frameworkId, executors] of agent.executors) {
+    for (const [id, executor] of executors) {
+      const known = state.frameworks.get(frameworkId)?.executors.get(agent.id)?.get(id)
+      assert(known === executor, `executor ${id} is known to its framework`)
+    }
+  }
+  for (const [frameworkId, used] of agent.usedBy) {
+    assert(sameBag(used, heldOn(agent, frameworkId)), `what ${frameworkId} uses on ${agent.id} is the sum of its parts`)
+    assert(state.frameworks.get(frameworkId)?.usedOn.get(agent.id) === used, 'use is indexed both ways')
+  }
+  if (agent.linkId === undefined) assert(!agent.active, 'a disconnected agent is not active')
+  else assert(state.links.get(agent.linkId) === agent.id, 'a link knows its agent')
+}
+
+function heldOn(agent: Agent, frameworkId: string): Bag {
+  const tasks = [...(agent.tasks.get(frameworkId)?.values() ?? [])].filter(({ state }) => holdsResources(state))
+  const executors = [...(agent.executors.get(frameworkId)?.values() ?? [])]
+  return addAll([...tasks, ...executors].map(({ resources }) => resources))
+}
+
+function checkFramework(state: MasterState, framework: Framework): void {
+  assert(!state.completedFrameworks.has(framework.id), 'a framework is either running or completed')
+  for (const [id, task] of framework.tasks) {
+    const known = state.agents.get(task.agentId)?.tasks.get(framework.id)?.get(id)
+    assert(known === task, `task ${id} is known to its agent`)
+    assert(!framework.unreachableTasks.has(id), `task ${id} is reachable or not`)
+  }
+  for (const [agentId, executors] of framework.executors) {
+    for (const [id, executor] of executors) {
+      const known = state.agents.get(agentId)?.executors.get(framework.id)?.get(id)
+      assert(known === executor, `executor ${id} is known to its agent`)
+    }
+  }
+  for (const [agentId, used] of framework.usedOn) {
+    assert(state.agents.get(agentId)?.usedBy.get(framework.id) === used, 'use is indexed both ways')
+  }
+  for (const id of framework.offers) {
+    assert(state.offers.get(id)?.frameworkId === framework.id, `offer ${id} of its framework is in the books`)
+  }
+  if (framework.streamId === undefined) {
+    assert(!framework.active && framework.offers.size === 0, 'a disconnected framework has no offers')
+    return
+  }
+  const owner = state.streams.get(framework.streamId)
+  assert(owner?.kind === 'scheduler' && owner.frameworkId === framework.id, 'a stream knows its framework')
+}
+
+function checkCompleted(state: MasterState, framework: Framework): void {
+  assert(framework.tasks.size === 0 && framework.executors.size === 0, 'a completed framework runs nothing')
+  assert(framework.offers.size === 0 && framework.usedOn.size === 0, 'a completed framework holds nothing')
+  assert(framework.streamId === undefined, 'a completed framework is not connected')
+  assert(framework.unregisteredAtMs > 0 || state.options.startAtMs === 0, 'a completed framework has an end')
+}
+
+function checkOffers(state: MasterState): void {
+  for (const [id, offer] of state.offers) {
+    assert(state.frameworks.get(offer.frameworkId)?.offers.has(id) === true, `offer ${id} is known to its framework`)
+    assert(state.agents.get(offer.agentId)?.offers.has(id) === true, `offer ${id} is known to its agent`)
+  }
+}
+
+function checkConnections(state: MasterState): void {
+  for (const [id, owner] of state.streams) {
+    if (owner.kind === 'operator') assert(state.subscribers.has(id), 'an operator stream is a subscriber')
+    else assert(state.frameworks.get(owner.frameworkId)?.streamId === id, 'a scheduler stream is its framework’s')
+  }
+  for (const [id, agentId] of state.links) {
+    if (agentId !== undefined) assert(state.agents.get(agentId)?.linkId === id, 'a link is its agent’s')
+  }
+  for (const [address, id] of state.agentsByAddress) {
+    assert(state.agents.has(id), `the agent at ${address} is in the books`)
+  }
+}
+
+function checkBounds(state: MasterState): void {
+  const { options } = state
+  assert(state.completedFrameworks.size <= options.maxCompletedFrameworks, 'completed frameworks are a ring')
+  assert(state.subscribers.size <= options.maxOperatorEventStreamSubscribers, 'subscribers are bounded')
+  for (const framework of [...state.frameworks.values(), ...state.completedFrameworks.values()]) {
+    assert(framework.completedTasks.length <= options.maxCompletedTasksPerFramework, 'completed tasks are a ring')
+    assert(framework.unreachableTasks.size <= options.maxUnreachableTasksPerFramework, 'unreachable tasks are a ring')
+  }
+}

@@ -1,0 +1,142 @@
+/** LAUNCH and LAUNCH_GROUP on what an ACCEPT holds: each task is checked, charged, entered and sent to its agent. */
+
+import type { ExecutorInfo, OfferOperation, TaskInfo, TaskStatusReason } from '@isthmus/proto/gen/mesos'
+import { type Acceptance, allocatedTo } from './accept.ts'
+import { add, bagOf, EMPTY, type Bag, subtract } from './bag.ts'
+import { addExecutor } from './executors.ts'
+import { validateGroup, validateTask } from './launch-validation.ts'
+import { masterStatus } from './messages.ts'
+import type { MasterExecutor, MasterTask } from './state.ts'
+import { addTask, countEnd } from './tasks.ts'
+import { note, sendEvent, sendToAgent, type Turn } from './turn.ts'
+
+/** LAUNCH: every task by itself; those that are invalid are answered TASK_ERROR. */
+export function launchTasks(turn: Turn, acceptance: Acceptance, operation: OfferOperation): void {
+  for (const given of operation.launch?.task_infos ?? []) {
+    const task = completedTask(acceptance, given)
+    const error =
+      operation.id === undefined
+        ? validateTask(acceptance, task)
+        : 'The `id` field cannot be set on LAUNCH operations'
+    if (error !== undefined) refuseTask(turn, acceptance, task, { reason: 'REASON_TASK_INVALID', message: error })
+    else launchTask(turn, acceptance, task)
+  }
+}
+
+function launchTask(turn: Turn, acceptance: Acceptance, task: TaskInfo): void {
+  const { framework, agent } = acceptance
+  const executor = task.executor && newExecutor(acceptance, task.executor)
+  if (executor !== undefined) chargeExecutor(acceptance, executor)
+  enterTask(turn, acceptance, task, task.executor?.executor_id.value ?? '')
+  sendToAgent(turn, agent, { type: 'RUN_TASK', run_task: { framework_info: framework.info, task } })
+}
+
+/** LAUNCH_GROUP: all tasks or none. */
+export function launchGroup(turn: Turn, acceptance: Acceptance, operation: OfferOperation): void {
+  const { framework, agent } = acceptance
+  const { executor: givenExecutor, task_group } = operation.launch_group!
+  const executor = completedExecutor(acceptance, givenExecutor)
+  const tasks = (task_group.tasks ?? []).map((task) => completedTask(acceptance, task))
+  if (tasks.length === 0) {
+    // Mesos launches an executor without tasks and never frees it.
+    note(turn, 'warn', 'task group without tasks dropped', { frameworkId: framework.id, agentId: agent.id })
+    return
+  }
+  const error =
+    operation.id === undefined
+      ? validateGroup(acceptance, executor, tasks)
+      : 'The `id` field cannot be set on LAUNCH_GROUP operations'
+  if (error !== undefined) {
+    for (const task of tasks) {
+      refuseTask(turn, acceptance, task, { reason: 'REASON_TASK_GROUP_INVALID', message: error })
+    }
+    return
+  }
+  const fresh = newExecutor(acceptance, executor)
+  if (fresh !== undefined) chargeExecutor(acceptance, fresh)
+  for (const task of tasks) enterTask(turn, acceptance, task, executor.executor_id.value)
+  sendToAgent(turn, agent, {
+    type: 'RUN_TASK_GROUP',
+    run_task_group: {
+      framework_info: framework.info,
+      executor,
+      task_group: { tasks: tasks.map((task) => ({ ...task, executor })) },
+    },
+  })
+}
+
+/** The task with the role of the offer on its resources and its framework's id in its executor. */
+function completedTask(acceptance: Acceptance, task: TaskInfo): TaskInfo {
+  const resources = allocatedTo(task.resources, acceptance.role)
+  const executor = task.executor && completedExecutor(acceptance, task.executor)
+  return executor === undefined ? { ...task, resources } : { ...task, resources, executor }
+}
+
+function completedExecutor({ role, framework }: Acceptance, executor: ExecutorInfo): ExecutorInfo {
+  return {
+    ...executor,
+    framework_id: executor.framework_id ?? { value: framework.id },
+    resources: executor.resources && allocatedTo(executor.resources, role),
+  }
+}
+
+/** The executor when it is not running on this agent yet. */
+function newExecutor({ framework, agent }: Acceptance, info: ExecutorInfo): MasterExecutor | undefined {
+  const id = info.executor_id.value
+  if (agent.executors.get(framework.id)?.has(id) === true) return undefined
+  return { id, frameworkId: framework.id, agentId: agent.id, info, resources: bagOf(info.resources ?? []) }
+}
+
+function chargeExecutor(acceptance: Acceptance, executor: MasterExecutor): void {
+  acceptance.remaining = subtract(acceptance.remaining, executor.resources)
+  addExecutor(acceptance.agent, acceptance.framework, executor)
+}
+
+function enterTask(turn: Turn, acceptance: Acceptance, info: TaskInfo, executorId: string): void {
+  const { framework, agent, role } = acceptance
+  const resources = bagOf(info.resources ?? [])
+  acceptance.remaining = subtract(acceptance.remaining, resources)
+  const task: MasterTask = {
+    id: info.task_id.value,
+    frameworkId: framework.id,
+    agentId: agent.id,
+    executorId,
+    name: info.name,
+    role,
+    resources,
+    state: 'TASK_STAGING',
+    statusState: undefined,
+    statusUuid: undefined,
+    statuses: [],
+    labels: info.labels,
+    discovery: info.discovery,
+    container: info.container,
+    healthCheck: info.health_check,
+    killPolicy: info.kill_policy,
+    user: info.command?.user ?? info.executor?.command?.user,
+    limits: info.limits,
+  }
+  addTask(turn, agent, framework, task)
+}
+
+/** What a task needs of the offer: its own resources and those of an executor that is not running yet. */
+export function neededBy(acceptance: Acceptance, tasks: readonly TaskInfo[], executor: ExecutorInfo | undefined): Bag {
+  const fresh = executor && newExecutor(acceptance, executor)
+  return tasks.reduce((sum, task) => add(sum, bagOf(task.resources ?? [])), fresh?.resources ?? EMPTY)
+}
+
+function refuseTask(
+  turn: Turn,
+  { framework, agent }: Acceptance,
+  task: TaskInfo,
+  why: { reason: TaskStatusReason; message: string },
+): void {
+  const status = masterStatus(turn.atMs, {
+    taskId: task.task_id.value,
+    agentId: agent.id,
+    state: 'TASK_ERROR',
+    ...why,
+  })
+  countEnd(turn, framework, 'TASK_ERROR', status)
+  sendEvent(turn, framework, { type: 'UPDATE', update: { status } })
+}

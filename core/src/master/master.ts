@@ -1,0 +1,235 @@
+/**
+ * The master's machine: one event in, what the world must do out. This file decides nothing; it leads to the parts:
+ *
+ * - scheduler-calls.ts → frameworks.ts, accept.ts → launch.ts → tasks.ts, reconcile.ts, executors.ts, operations.ts
+ * - agents.ts (register, messages), agent-return.ts (reregister), agent-loss.ts (ping, disconnect, unreachable, gone)
+ * - offers.ts (allocations → offers), operators.ts (operator calls), subscribers.ts (operator stream), registry.ts (durable facts)
+ * - views.ts for everything that only shows the state; invariants.ts for what must always hold.
+ *
+ * It is not the HTTP server: parsing, negotiation, authentication and encoding are in core/src/io/http.
+ */
+
+import { createRandom } from '../base/random.ts'
+import { agentConnected, agentLinkClosed, agentMessages, admit } from './agents.ts'
+import { loseAgent, pingTimedOut } from './agent-loss.ts'
+import { Allocator } from '../allocator/allocator.ts'
+import { createMasterCounters } from './counters.ts'
+import type { MasterEffect } from './effects.ts'
+import type { MasterEvent, MasterTimer } from './events.ts'
+import { beat, disconnectFramework, removeFramework } from './frameworks.ts'
+import { allocateBatch, allocateDirty, rescindOffer } from './offers.ts'
+import { activationStored, operatorCalled, weightsStored } from './operators.ts'
+import { applyQuota, quotasStored } from './operator-quota.ts'
+import { allocatorOptions, type MasterOptions } from './options.ts'
+import { applyRecord, type RegistryRecord, replayRegistry } from './registry.ts'
+import { schedulerCalled } from './scheduler-calls.ts'
+import type { Continuation, MasterState } from './state.ts'
+import { beatOperator, forgetSubscriber } from './subscribers.ts'
+import { commit, note, respond, setTimer, type Turn } from './turn.ts'
+
+/** A master that leads from now on; `records` is what the registry holds, oldest first. The first event must be `elected`. */
+export function createMaster(options: MasterOptions, records: readonly RegistryRecord[] = []): MasterState {
+  const registry = replayRegistry(records)
+  for (const [role, weight] of Object.entries(options.weights)) {
+    if (!registry.weights.has(role)) registry.weights.set(role, weight)
+  }
+  const state: MasterState = {
+    options,
+    registry,
+    allocator: new Allocator(allocatorOptions(options)),
+    random: createRandom(options.seed),
+    frameworks: new Map(),
+    completedFrameworks: new Map(),
+    agents: new Map(),
+    agentsByAddress: new Map(),
+    recoveredAgents: new Map([...registry.admitted].map(([id, { info }]) => [id, info])),
+    links: new Map(),
+    streams: new Map(),
+    subscribers: new Set(),
+    offers: new Map(),
+    operations: new Map(),
+    commits: new Map(),
+    counters: createMasterCounters(),
+    nextFramework: 0,
+    nextAgent: 0,
+    nextOffer: 0,
+    nextToken: 1,
+    nextLink: 0,
+    allocationDue: false,
+    abdicated: false,
+  }
+  state.allocator.updateWeights(Object.fromEntries(registry.weights))
+  for (const role of registry.quotas.keys()) applyQuota(state, role)
+  return state
+}
+
+/** Applies one event. Mutates `state` in place; returns what the world must do, in order. Never throws on bad input. */
+export function step(state: MasterState, event: MasterEvent): MasterEffect[] {
+  const turn: Turn = { state, atMs: event.atMs, effects: [], records: [], continuations: [] }
+  if (state.abdicated) refuse(turn, event)
+  else apply(turn, event)
+  if (state.allocationDue && !state.abdicated) {
+    state.allocationDue = false
+    allocateDirty(turn)
+  }
+  flush(turn)
+  return turn.effects
+}
+
+function apply(turn: Turn, event: MasterEvent): void {
+  switch (event.kind) {
+    case 'elected':
+      return elected(turn)
+    case 'schedulerCalled':
+      return schedulerCalled(turn, event)
+    case 'operatorCalled':
+      return operatorCalled(turn, event)
+    case 'streamClosed':
+      return streamClosed(turn, event.streamId)
+    case 'agentConnected':
+      return agentConnected(turn, event)
+    case 'agentMessages':
+      return agentMessages(turn, event)
+    case 'agentLinkClosed':
+      return agentLinkClosed(turn, event.linkId)
+    case 'registryCommitted':
+      return registryCommitted(turn, event.token)
+    case 'registryFailed':
+      turn.state.abdicated = true
+      turn.effects.push({ kind: 'abdicate', reason: `the registry cannot be written: ${event.reason}` })
+      return
+    case 'timerFired':
+      return timerFired(turn, event.timer)
+    default:
+      event satisfies never
+  }
+}
+
+/** After the registry failed nothing may be promised any more. */
+function refuse(turn: Turn, event: MasterEvent): void {
+  if ('requestId' in event) respond(turn, event.requestId, 503, 'This master is no longer leading')
+}
+
+function elected(turn: Turn): void {
+  const { options, recoveredAgents } = turn.state
+  setTimer(turn, { kind: 'allocation' }, turn.atMs + options.allocationIntervalMs)
+  if (recoveredAgents.size > 0) {
+    setTimer(turn, { kind: 'agentReregister' }, turn.atMs + options.agentReregisterTimeoutMs)
+  }
+}
+
+function streamClosed(turn: Turn, streamId: string): void {
+  const owner = turn.state.streams.get(streamId)
+  if (owner === undefined) return
+  if (owner.kind === 'operator') {
+    forgetSubscriber(turn, streamId)
+    return
+  }
+  const framework = turn.state.frameworks.get(owner.frameworkId)
+  if (framework?.streamId === streamId) disconnectFramework(turn, framework)
+}
+
+function timerFired(turn: Turn, timer: MasterTimer): void {
+  const { state } = turn
+  switch (timer.kind) {
+    case 'allocation':
+      setTimer(turn, timer, turn.atMs + state.options.allocationIntervalMs)
+      return allocateBatch(turn)
+    case 'allocationRest':
+      state.allocationDue = true
+      return
+    case 'heartbeat': {
+      const owner = state.streams.get(timer.streamId)
+      if (owner?.kind === 'operator') return beatOperator(turn, timer.streamId)
+      const framework = owner && state.frameworks.get(owner.frameworkId)
+      if (framework?.streamId === timer.streamId) beat(turn, framework)
+      return
+    }
+    case 'agentPing': {
+      const agent = state.agents.get(timer.agentId)
+      if (agent !== undefined) pingTimedOut(turn, agent)
+      return
+    }
+    case 'frameworkFailover': {
+      const framework = state.frameworks.get(timer.frameworkId)
+      if (framework === undefined || framework.streamId !== undefined) return
+      return removeFramework(turn, framework, 'not back within its failover timeout')
+    }
+    case 'offerTimeout': {
+      const offer = state.offers.get(timer.offerId)
+      if (offer !== undefined) rescindOffer(turn, offer)
+      return
+    }
+    case 'agentReregister':
+      return giveUpRecovered(turn)
+    default:
+      timer satisfies never
+  }
+}
+
+/** Agents of the registry that did not come back to this leader are unreachable. */
+function giveUpRecovered(turn: Turn): void {
+  const returning = new Set<string>()
+  for (const { continuations } of turn.state.commits.values()) {
+    for (const then of continuations) if (then.kind === 'admitAgent') returning.add(then.agentInfo.id!.value)
+  }
+  for (const agentId of turn.state.recoveredAgents.keys()) {
+    if (returning.has(agentId)) continue
+    commit(turn, [{ kind: 'agentUnreachable', agentId, atMs: turn.atMs }], { kind: 'agentUnreachable', agentId })
+  }
+}
+
+function registryCommitted(turn: Turn, token: number): void {
+  const pending = turn.state.commits.get(token)
+  if (pending === undefined) return
+  turn.state.commits.delete(token)
+  for (const record of pending.records) applyRecord(turn.state.registry, record)
+  for (const continuation of pending.continuations) resume(turn, continuation)
+}
+
+function resume(turn: Turn, then: Continuation): void {
+  const { state } = turn
+  switch (then.kind) {
+    case 'admitAgent':
+      return admit(turn, then)
+    case 'agentUnreachable': {
+      state.recoveredAgents.delete(then.agentId)
+      const agent = state.agents.get(then.agentId)
+      if (agent?.leaving === true) loseAgent(turn, agent, 'unreachable')
+      return
+    }
+    case 'agentLeft': {
+      const agent = state.agents.get(then.agentId)
+      if (agent !== undefined) loseAgent(turn, agent, 'unregistered')
+      return
+    }
+    case 'agentGone': {
+      state.recoveredAgents.delete(then.agentId)
+      const agent = state.agents.get(then.agentId)
+      if (agent !== undefined) loseAgent(turn, agent, 'gone')
+      if (then.requestId !== undefined) respond(turn, then.requestId, 200)
+      return
+    }
+    case 'agentActivation':
+      return activationStored(turn, then.agentId, then.requestId)
+    case 'weights':
+      return weightsStored(turn, then.roles, then.requestId)
+    case 'quotas':
+      return quotasStored(turn, then.roles, then.requestId)
+    default:
+      then satisfies never
+  }
+}
+
+/** One write for all records of the turn. */
+function flush(turn: Turn): void {
+  if (turn.continuations.length === 0) return
+  const { records, continuations, state } = turn
+  if (state.abdicated) {
+    note(turn, 'error', 'records dropped after the registry failed', { count: records.length })
+    return
+  }
+  const token = state.nextToken++
+  state.commits.set(token, { records, continuations })
+  turn.effects.push({ kind: 'commitRegistry', records, token })
+}

@@ -1,0 +1,196 @@
+/**
+ * Tasks on their way: added at launch, changed by the updates of agents and by what the master learns itself, removed when their end
+ * is acknowledged. Resources return to the pool as soon as the agent knows that the task ended (latest_state), not when the framework has
+ * acknowledged it.
+ */
+
+import type { AgentMessageStatusUpdate } from '@isthmus/proto/gen/agent-link'
+import type { TaskState, TaskStatus } from '@isthmus/proto/gen/mesos'
+import type { CallAcknowledge, CallKill } from '@isthmus/proto/gen/scheduler'
+import { charge, discharge } from './charges.ts'
+import { count } from './counters.ts'
+import { holdsResources, isTerminal, type MasterStatus, masterStatus, taskMessage } from './messages.ts'
+import { reconcileTask } from './reconcile.ts'
+import { type Agent, type Framework, MAX_TASK_STATUSES, type MasterTask } from './state.ts'
+import { publish } from './subscribers.ts'
+import { note, sendEvent, sendToAgent, type Turn } from './turn.ts'
+
+/** Puts a task into the books and charges its resources, which the allocator already counts as the framework's. */
+export function addTask(turn: Turn, agent: Agent, framework: Framework, task: MasterTask): void {
+  framework.tasks.set(task.id, task)
+  const tasks = agent.tasks.get(framework.id)
+  if (tasks === undefined) agent.tasks.set(framework.id, new Map([[task.id, task]]))
+  else tasks.set(task.id, task)
+  if (holdsResources(task.state)) charge(agent, framework, task.resources)
+  publish(turn, () => ({ type: 'TASK_ADDED', task_added: { task: taskMessage(task) } }))
+}
+
+/** An agent's status update: forwarded to the framework, then entered into the task. */
+export function updateFromAgent(turn: Turn, agent: Agent, update: AgentMessageStatusUpdate): void {
+  const { state } = turn
+  count(state.counters, 'master/messages_status_update')
+  const frameworkId = update.framework_id.value
+  const framework = state.frameworks.get(frameworkId)
+  if (framework === undefined) {
+    count(state.counters, 'master/invalid_status_updates')
+    if (state.completedFrameworks.has(frameworkId)) {
+      sendToAgent(turn, agent, { type: 'SHUTDOWN_FRAMEWORK', framework_id: { value: frameworkId } })
+    }
+    return
+  }
+  const status = { ...update.status, agent_id: update.status.agent_id ?? { value: agent.id } }
+  sendEvent(turn, framework, { type: 'UPDATE', update: { status } })
+  const task = agent.tasks.get(frameworkId)?.get(status.task_id.value)
+  if (task === undefined) {
+    count(state.counters, 'master/invalid_status_updates')
+    return
+  }
+  enterStatus(turn, { agent, framework, task, status, latest: update.latest_state ?? status.state })
+  count(state.counters, 'master/valid_status_updates')
+  const needsNoAcknowledgement = status.uuid === undefined || status.uuid.length === 0
+  if (needsNoAcknowledgement && isTerminal(task.state)) removeTask(turn, agent, framework, task)
+}
+
+/** Enters a status into a task: its state, its history, its resources, the counters and the operator stream. */
+export function enterStatus(
+  turn: Turn,
+  entry: { agent: Agent; framework: Framework; task: MasterTask; status: TaskStatus; latest: TaskState },
+): void {
+  const { agent, framework, task, status, latest } = entry
+  const held = holdsResources(task.state)
+  const changed = !isTerminal(task.state) && task.state !== latest
+  if (changed) task.state = latest
+  if (status.uuid !== undefined && status.uuid.length > 0) {
+    task.statusState = status.state
+    task.statusUuid = status.uuid
+  }
+  rememberStatus(task, status)
+  if (changed) {
+    publish(turn, () => ({
+      type: 'TASK_UPDATED',
+      task_updated: { framework_id: { value: framework.id }, status, state: task.state },
+    }))
+  }
+  if (!held || holdsResources(task.state)) return
+  discharge(agent, framework, task.resources)
+  turn.state.allocator.recoverResources(framework.id, agent.id, task.resources, undefined, turn.atMs)
+  if (isTerminal(task.state)) countEnd(turn, framework, task.state, status)
+}
+
+function rememberStatus(task: MasterTask, status: TaskStatus): void {
+  const kept: TaskStatus = status.data === undefined ? status : { ...status, data: undefined }
+  if (task.statuses.at(-1)?.state === status.state) task.statuses.pop()
+  task.statuses.push(kept)
+  if (task.statuses.length > MAX_TASK_STATUSES) task.statuses.splice(1, 1)
+}
+
+/** Counts a task that ended, also by source and reason. */
+export function countEnd(turn: Turn, framework: Framework, state: TaskState, status: TaskStatus): void {
+  const name = state.toLowerCase()
+  count(turn.state.counters, `master/${name.replace('task_', 'tasks_')}`)
+  count(framework.counters, `tasks/terminal/${name}`)
+  if (status.source === undefined || status.reason === undefined) return
+  const source = status.source.toLowerCase().replace('agent', 'slave')
+  const reason = status.reason.toLowerCase().replace('agent', 'slave')
+  count(turn.state.counters, `master/${name}/${source}/${reason}`)
+}
+
+/**
+ * Takes a task out of the books into the framework's history.
+ *
+ * @param asUnreachable into the unreachable tasks instead of the completed ones
+ */
+export function removeTask(
+  turn: Turn,
+  agent: Agent,
+  framework: Framework,
+  task: MasterTask,
+  asUnreachable = false,
+): void {
+  const { options, allocator } = turn.state
+  framework.tasks.delete(task.id)
+  const tasks = agent.tasks.get(framework.id)
+  tasks?.delete(task.id)
+  if (tasks?.size === 0) agent.tasks.delete(framework.id)
+  agent.killsPending.delete(killKey(framework.id, task.id))
+  if (holdsResources(task.state)) {
+    discharge(agent, framework, task.resources)
+    allocator.recoverResources(framework.id, agent.id, task.resources, undefined, turn.atMs)
+  }
+  if (!asUnreachable) {
+    framework.completedTasks.push(task)
+    if (framework.completedTasks.length > options.maxCompletedTasksPerFramework) framework.completedTasks.shift()
+    return
+  }
+  framework.unreachableTasks.set(task.id, task)
+  if (framework.unreachableTasks.size <= options.maxUnreachableTasksPerFramework) return
+  const oldest = framework.unreachableTasks.keys().next().value
+  if (oldest !== undefined) framework.unreachableTasks.delete(oldest)
+}
+
+/** The master itself ends (or loses sight of) a task: told, entered and removed. */
+export function endTask(
+  turn: Turn,
+  of: { agent: Agent; framework: Framework; task: MasterTask },
+  end: Omit<MasterStatus, 'taskId' | 'agentId'>,
+): void {
+  const { agent, framework, task } = of
+  const status = masterStatus(turn.atMs, { ...end, taskId: task.id, agentId: agent.id })
+  const hadEnded = isTerminal(task.state)
+  if (!hadEnded) {
+    sendEvent(turn, framework, { type: 'UPDATE', update: { status } })
+    enterStatus(turn, { ...of, status, latest: end.state })
+  }
+  removeTask(turn, agent, framework, task, !hadEnded && end.unreachableAtMs !== undefined)
+}
+
+/** ACKNOWLEDGE: passed on to the agent; the end of a task acknowledged takes it out of the books. */
+export function acknowledge(turn: Turn, framework: Framework, call: CallAcknowledge): void {
+  const { state } = turn
+  count(state.counters, 'master/messages_status_update_acknowledgement')
+  const agent = state.agents.get(call.agent_id.value)
+  if (agent?.linkId === undefined) {
+    count(state.counters, 'master/invalid_status_update_acknowledgements')
+    return
+  }
+  const task = agent.tasks.get(framework.id)?.get(call.task_id.value)
+  const isCurrent = task?.statusUuid !== undefined && sameBytes(task.statusUuid, call.uuid)
+  sendToAgent(turn, agent, {
+    type: 'ACKNOWLEDGE_STATUS',
+    acknowledge_status: { framework_id: { value: framework.id }, task_id: call.task_id, uuid: call.uuid },
+  })
+  count(state.counters, 'master/valid_status_update_acknowledgements')
+  if (task !== undefined && isCurrent && task.statusState !== undefined && isTerminal(task.statusState)) {
+    removeTask(turn, agent, framework, task)
+  }
+}
+
+/** KILL: passed on to the agent, again when it comes back; for an unknown task the answer is its reconciliation. */
+export function kill(turn: Turn, framework: Framework, call: CallKill): void {
+  const { state } = turn
+  count(state.counters, 'master/messages_kill_task')
+  const task = framework.tasks.get(call.task_id.value)
+  const agent = task && state.agents.get(task.agentId)
+  if (task === undefined || agent === undefined) {
+    reconcileTask(turn, framework, { task_id: call.task_id, agent_id: call.agent_id })
+    return
+  }
+  if (call.agent_id !== undefined && call.agent_id.value !== agent.id) {
+    note(turn, 'warn', 'kill of a task on another agent dropped', { taskId: task.id, agentId: agent.id })
+    return
+  }
+  agent.killsPending.add(killKey(framework.id, task.id))
+  sendToAgent(turn, agent, {
+    type: 'KILL_TASK',
+    kill_task: { framework_id: { value: framework.id }, task_id: call.task_id, kill_policy: call.kill_policy },
+  })
+}
+
+/** The key of a kill in {@link Agent.killsPending}. Framework ids have no blanks that could confuse it: task ids come last. */
+export function killKey(frameworkId: string, taskId: string): string {
+  return `${frameworkId} ${taskId}`
+}
+
+function sameBytes(one: Uint8Array, other: Uint8Array): boolean {
+  return one.length === other.length && one.every((byte, index) => byte === other[index])
+}

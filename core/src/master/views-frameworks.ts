@@ -1,0 +1,156 @@
+/** /frameworks and /tasks, and the parts of /state that show them. */
+
+import type { CommandInfo, TaskStatus } from '@isthmus/proto/gen/mesos'
+import { addAll } from './bag.ts'
+import type { Framework, MasterExecutor, MasterState, MasterTask } from './state.ts'
+import type { Json, JsonObject, TasksQuery } from './views.ts'
+import { resourcesObject } from './views-resources.ts'
+
+const TASKS_LIMIT_DEFAULT = 100
+
+/** The page /frameworks. */
+export function frameworkPages(state: MasterState, frameworkId: string | undefined): JsonObject {
+  const matches = (framework: Framework) => frameworkId === undefined || framework.id === frameworkId
+  const shown = (framework: Framework) => frameworkObject(state, framework)
+  return {
+    frameworks: [...state.frameworks.values()].filter(matches).map(shown),
+    completed_frameworks: [...state.completedFrameworks.values()].filter(matches).map(shown),
+    unregistered_frameworks: [],
+  }
+}
+
+/** One framework with its tasks, executors and offers. */
+export function frameworkObject(state: MasterState, framework: Framework): JsonObject {
+  const used = addAll(framework.usedOn.values())
+  const offers = [...framework.offers].map((id) => state.offers.get(id)!)
+  const offered = addAll(offers.map(({ resources }) => resources))
+  return {
+    ...frameworkFacts(framework),
+    used_resources: resourcesObject(used),
+    offered_resources: resourcesObject(offered),
+    resources: resourcesObject(addAll([used, offered])),
+    tasks: Array.from(framework.tasks.values(), taskObject),
+    unreachable_tasks: Array.from(framework.unreachableTasks.values(), taskObject),
+    completed_tasks: framework.completedTasks.map(taskObject),
+    executors: [...framework.executors.values()].flatMap((known) => Array.from(known.values(), executorObject)),
+    offers: offers.map((offer) => ({
+      id: offer.id,
+      framework_id: offer.frameworkId,
+      slave_id: offer.agentId,
+      allocation_info: { role: offer.role },
+      resources: resourcesObject(offer.resources),
+    })),
+  }
+}
+
+function frameworkFacts(framework: Framework): JsonObject {
+  const { info, registeredAtMs, reregisteredAtMs, unregisteredAtMs } = framework
+  return {
+    id: framework.id,
+    name: info.name,
+    ...rolesObject(framework),
+    user: info.user,
+    failover_timeout: info.failover_timeout ?? 0,
+    checkpoint: info.checkpoint ?? false,
+    hostname: info.hostname ?? '',
+    webui_url: info.webui_url ?? '',
+    principal: info.principal,
+    labels: labelList(info.labels),
+    active: framework.active,
+    connected: framework.streamId !== undefined,
+    recovered: framework.recovered,
+    registered_time: registeredAtMs / 1000,
+    reregistered_time: registeredAtMs === reregisteredAtMs ? undefined : reregisteredAtMs / 1000,
+    unregistered_time: unregisteredAtMs / 1000,
+    capabilities: (info.capabilities ?? []).flatMap(({ type }) => (type === undefined ? [] : [type])),
+    offer_constraints: (framework.offerConstraints ?? {}) as JsonObject,
+  }
+}
+
+function rolesObject(framework: Framework): JsonObject {
+  const roles = [...framework.roles]
+  return framework.capabilities.multiRole ? { roles } : { role: roles[0] ?? '*' }
+}
+
+/** One task. */
+export function taskObject(task: MasterTask): JsonObject {
+  return {
+    id: task.id,
+    name: task.name,
+    framework_id: task.frameworkId,
+    executor_id: task.executorId,
+    slave_id: task.agentId,
+    state: task.state,
+    role: task.role,
+    resources: resourcesObject(task.resources),
+    statuses: task.statuses.map(statusObject),
+    user: task.user,
+    labels: labelList(task.labels),
+    discovery: task.discovery as JsonObject | undefined,
+    container: task.container as JsonObject | undefined,
+    health_check: task.healthCheck as JsonObject | undefined,
+  }
+}
+
+function statusObject(status: TaskStatus): JsonObject {
+  const container = status.container_status
+  return {
+    state: status.state,
+    timestamp: status.timestamp ?? 0,
+    labels: labelList(status.labels),
+    container_status:
+      container === undefined ? undefined : ({ ...container, executor_pid: undefined } as unknown as JsonObject),
+    healthy: status.healthy,
+  }
+}
+
+function labelList(labels: MasterTask['labels']): readonly Json[] | undefined {
+  return labels?.labels?.map(({ key, value }) => ({ key, value }))
+}
+
+function executorObject(executor: MasterExecutor): JsonObject {
+  const { info } = executor
+  return {
+    executor_id: executor.id,
+    framework_id: executor.frameworkId,
+    slave_id: executor.agentId,
+    name: info.name ?? '',
+    source: info.source,
+    type: info.type,
+    role: info.resources?.[0]?.allocation_info?.role,
+    command: commandObject(info.command),
+    resources: resourcesObject(executor.resources),
+    labels: labelList(info.labels),
+  }
+}
+
+function commandObject(command: CommandInfo | undefined): JsonObject {
+  return {
+    shell: command?.shell,
+    value: command?.value,
+    argv: command?.arguments ?? [],
+    environment: command?.environment as JsonObject | undefined,
+    uris: (command?.uris ?? []).map(({ value, executable }) => ({ value, executable: executable ?? false })),
+  }
+}
+
+/** The page /tasks: all tasks, also unreachable and completed ones, newest first unless asked otherwise. */
+export function taskPages(state: MasterState, query: TasksQuery): JsonObject {
+  const frameworks = [...state.frameworks.values(), ...state.completedFrameworks.values()]
+  const tasks = frameworks
+    .filter(({ id }) => query.frameworkId === undefined || id === query.frameworkId)
+    .flatMap(({ tasks: running, unreachableTasks, completedTasks }) => [
+      ...running.values(),
+      ...unreachableTasks.values(),
+      ...completedTasks,
+    ])
+    .filter(({ id }) => query.taskId === undefined || id === query.taskId)
+  const sign = query.order === 'asc' ? 1 : -1
+  tasks.sort((one, other) => sign * (startOf(one) - startOf(other)))
+  const offset = query.offset ?? 0
+  return { tasks: tasks.slice(offset, offset + (query.limit ?? TASKS_LIMIT_DEFAULT)).map(taskObject) }
+}
+
+function startOf(task: MasterTask): number {
+  return task.statuses[0]?.timestamp ?? 0
+}

@@ -1,0 +1,151 @@
+/** /metrics/snapshot: the names of Mesos 1.11 (reference: its monitoring documents). The process's own numbers come from the shell. */
+
+import { addAll, type Bag, EMPTY, quantities, revocable } from './bag.ts'
+import { OPERATION_TYPES } from './counters.ts'
+import type { Framework, MasterState } from './state.ts'
+
+const OPERATION_STATES = ['pending', 'recovering', 'unreachable', 'finished', 'failed', 'error', 'dropped', 'gone_by_operator']
+
+/** All metrics by name. O(agents + frameworks + tasks). */
+export function metricsSnapshot(state: MasterState, atMs: number): Record<string, number> {
+  const metrics: Record<string, number> = {
+    'master/elected': 1,
+    'master/uptime_secs': Math.max(0, (atMs - state.options.startAtMs) / 1000),
+    'master/outstanding_offers': state.offers.size,
+    'master/operator_event_stream_subscribers': state.subscribers.size,
+    'registrar/queued_operations': state.commits.size,
+    'allocator/mesos/allocation_runs': 0,
+  }
+  addOperations(metrics, state)
+  addAgents(metrics, state)
+  addResources(metrics, state)
+  addFrameworks(metrics, state)
+  for (const [name, value] of state.counters) metrics[name] = value
+  return metrics
+}
+
+function addOperations(metrics: Record<string, number>, state: MasterState): void {
+  metrics['master/operations/total'] = state.operations.size
+  for (const name of OPERATION_STATES) metrics[`master/operations/${name}`] = 0
+  for (const type of OPERATION_TYPES) {
+    metrics[`master/operations/${type}/total`] = 0
+    for (const name of OPERATION_STATES) metrics[`master/operations/${type}/${name}`] = 0
+  }
+  for (const { operation } of state.operations.values()) {
+    const type = (operation.info.type ?? 'UNKNOWN').toLowerCase()
+    add(metrics, `master/operations/${type}/total`, 1)
+    if (operation.latest_status.state !== 'OPERATION_PENDING') continue
+    add(metrics, 'master/operations/pending', 1)
+    add(metrics, `master/operations/${type}/pending`, 1)
+  }
+}
+
+function addAgents(metrics: Record<string, number>, state: MasterState): void {
+  let connected = 0
+  let active = 0
+  for (const agent of state.agents.values()) {
+    if (agent.linkId !== undefined) connected++
+    if (agent.active) active++
+  }
+  metrics['master/slaves_connected'] = connected
+  metrics['master/slaves_disconnected'] = state.agents.size - connected
+  metrics['master/slaves_active'] = active
+  metrics['master/slaves_inactive'] = state.agents.size - active
+  metrics['master/slaves_unreachable'] = state.registry.unreachable.size
+}
+
+function addResources(metrics: Record<string, number>, state: MasterState): void {
+  const total = addAll(Array.from(state.agents.values(), (agent) => agent.total))
+  const used = addAll([...state.agents.values()].flatMap(({ usedBy }) => [...usedBy.values()]))
+  const offered = addAll(Array.from(state.offers.values(), ({ resources }) => resources))
+  const parts: [string, Bag, Bag][] = [
+    ['', revocable(total, false), revocable(used, false)],
+    ['_revocable', revocable(total, true), revocable(used, true)],
+  ]
+  for (const [suffix, all, held] of parts) {
+    const [sum, taken] = [quantities(all), quantities(held)]
+    for (const name of ['cpus', 'mem', 'disk', 'gpus']) {
+      const [of, by] = [sum[name] ?? 0, taken[name] ?? 0]
+      metrics[`master/${name}${suffix}_total`] = of
+      metrics[`master/${name}${suffix}_used`] = by
+      metrics[`master/${name}${suffix}_percent`] = of === 0 ? 0 : by / of
+    }
+  }
+  const [sum, held] = [quantities(total), quantities(addAll([used, offered, EMPTY]))]
+  for (const name of ['cpus', 'mem', 'disk']) {
+    metrics[`allocator/mesos/resources/${name}/total`] = sum[name] ?? 0
+    metrics[`allocator/mesos/resources/${name}/offered_or_allocated`] = held[name] ?? 0
+  }
+}
+
+function addFrameworks(metrics: Record<string, number>, state: MasterState): void {
+  const running: Record<string, number> = { staging: 0, starting: 0, running: 0, killing: 0, unreachable: 0 }
+  let connected = 0
+  let active = 0
+  for (const framework of state.frameworks.values()) {
+    if (framework.streamId !== undefined) connected++
+    if (framework.active) active++
+    const states = activeStates(framework)
+    for (const [name, value] of Object.entries(states)) {
+      const short = name.replace('task_', '')
+      if (running[short] !== undefined) running[short] += value
+    }
+    if (state.options.publishPerFrameworkMetrics) addFramework(metrics, framework, states)
+  }
+  metrics['master/frameworks_connected'] = connected
+  metrics['master/frameworks_disconnected'] = state.frameworks.size - connected
+  metrics['master/frameworks_active'] = active
+  metrics['master/frameworks_inactive'] = state.frameworks.size - active
+  for (const [name, value] of Object.entries(running)) metrics[`master/tasks_${name}`] = value
+}
+
+const ACTIVE_STATES = ['staging', 'starting', 'running', 'killing', 'unreachable', 'unknown']
+
+function activeStates(framework: Framework): Record<string, number> {
+  const states: Record<string, number> = {}
+  for (const name of ACTIVE_STATES) states[`task_${name}`] = 0
+  for (const task of framework.tasks.values()) add(states, task.state.toLowerCase(), 1)
+  states.task_unreachable = framework.unreachableTasks.size
+  return Object.fromEntries(ACTIVE_STATES.map((name) => [`task_${name}`, states[`task_${name}`] ?? 0]))
+}
+
+function addFramework(
+  metrics: Record<string, number>,
+  framework: Framework,
+  states: Readonly<Record<string, number>>,
+): void {
+  const prefix = `master/frameworks/${encodedName(framework.info.name)}/${framework.id}`
+  metrics[`${prefix}/subscribed`] = framework.streamId === undefined ? 0 : 1
+  for (const name of FRAMEWORK_COUNTERS) metrics[`${prefix}/${name}`] = 0
+  for (const [name, value] of framework.counters) metrics[`${prefix}/${name}`] = value
+  for (const [name, value] of Object.entries(states)) metrics[`${prefix}/tasks/active/${name}`] = value
+  for (const role of framework.roles) {
+    metrics[`${prefix}/roles/${role}/suppressed`] = framework.suppressedRoles.has(role) ? 1 : 0
+  }
+}
+
+const CALLS =
+  'subscribe teardown accept decline accept_inverse_offers decline_inverse_offers revive suppress kill shutdown acknowledge acknowledge_operation_status reconcile reconcile_operations message request update_framework'
+const EVENTS =
+  'subscribed offers rescind inverse_offers rescind_inverse_offer update update_operation_status message failure error heartbeat'
+const ENDS = 'finished failed killed lost error dropped gone gone_by_operator'
+
+const FRAMEWORK_COUNTERS: readonly string[] = [
+  'calls',
+  ...CALLS.split(' ').map((name) => `calls/${name}`),
+  'events',
+  ...EVENTS.split(' ').map((name) => `events/${name}`),
+  ...['sent', 'accepted', 'declined', 'rescinded'].map((name) => `offers/${name}`),
+  'operations',
+  ...['launch', 'launch_group', ...OPERATION_TYPES].map((name) => `operations/${name}`),
+  ...ENDS.split(' ').map((name) => `tasks/terminal/task_${name}`),
+]
+
+function encodedName(name: string): string {
+  // Halves of surrogate pairs cannot be encoded.
+  return encodeURIComponent(name.replace(/[\ud800-\udfff]/gu, '\ufffd'))
+}
+
+function add(into: Record<string, number>, name: string, by: number): void {
+  into[name] = (into[name] ?? 0) + by
+}
