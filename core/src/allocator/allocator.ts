@@ -129,14 +129,13 @@ export class Allocator {
   updateAgent(agentId: string, change: AgentChange): void {
     const agent = this.#agents.get(agentId)
     assert(agent !== undefined, 'only a known agent is updated')
-    if (change.attributes !== undefined && !bag.sameJson(change.attributes, agent.spec.attributes)) agent.filters = []
+    if (change.attributes !== undefined && JSON.stringify(change.attributes) !== JSON.stringify(agent.spec.attributes))
+      agent.filters = []
     agent.spec = { ...agent.spec, ...change }
     if (change.total !== undefined) {
       agent.total = change.total
-      agent.free = bag.freeOf(
-        change.total,
-        [...agent.held.values()].map(({ resources }) => resources),
-      )
+      agent.free = change.total
+      for (const { resources } of agent.held.values()) agent.free = agent.free.minus(resources.unallocate().nonShared())
     }
     this.#dirty.add(agentId)
   }
@@ -174,8 +173,8 @@ export class Allocator {
     const agent = this.#agents.get(agentId)
     assert(agent !== undefined, 'only resources of a known agent are converted')
     for (const [role, resources] of bag.byRole(conversion.from)) this.#release(agent, frameworkId, role, resources)
-    agent.total = bag.add(bag.subtract(agent.total, bag.unallocated(conversion.from)), bag.unallocated(conversion.to))
-    agent.free = bag.add(bag.subtract(agent.free, bag.unallocated(conversion.from)), bag.unallocated(conversion.to))
+    agent.total = agent.total.minus(conversion.from.unallocate()).plus(conversion.to.unallocate())
+    agent.free = agent.free.minus(conversion.from.unallocate()).plus(conversion.to.unallocate())
     for (const [role, resources] of bag.byRole(conversion.to)) this.#hold(agent, frameworkId, role, resources)
   }
 
@@ -199,7 +198,7 @@ export class Allocator {
       const framework = this.#frameworks.get(frameworkId)
       if (refusal === undefined || !(refusal.refuseMs > 0) || !framework?.spec.roles.includes(role)) continue
       const forMs = Math.max(Math.min(refusal.refuseMs, REFUSE_MS_MAX), this.#options.allocationIntervalMs ?? 1000)
-      agent.filters.push({ frameworkId, role, refused: bag.unallocated(part), untilMs: atMs + forMs })
+      agent.filters.push({ frameworkId, role, refused: part.unallocate(), untilMs: atMs + forMs })
     }
   }
 
@@ -279,28 +278,28 @@ export class Allocator {
   #hold(agent: Agent, frameworkId: string, role: string, resources: Resources): void {
     const key = `${frameworkId} ${role}`
     const entry = agent.held.get(key)
-    const sum = entry === undefined ? resources : bag.add(entry.resources, resources)
+    const sum = entry === undefined ? resources : entry.resources.plus(resources)
     agent.held.set(key, { frameworkId, role, resources: sum })
-    agent.free = bag.subtract(agent.free, bag.exclusive(bag.unallocated(resources)))
+    agent.free = agent.free.minus(resources.unallocate().nonShared())
   }
 
   #release(agent: Agent, frameworkId: string, role: string, resources: Resources): void {
     const key = `${frameworkId} ${role}`
     const entry = agent.held.get(key)
-    assert(entry !== undefined && bag.contains(entry.resources, resources), 'only what is held is recovered')
-    const rest = bag.subtract(entry.resources, resources)
-    if (bag.isEmpty(rest)) agent.held.delete(key)
+    assert(entry !== undefined && entry.resources.contains(resources), 'only what is held is recovered')
+    const rest = entry.resources.minus(resources)
+    if (rest.isEmpty) agent.held.delete(key)
     else agent.held.set(key, { frameworkId, role, resources: rest })
-    agent.free = bag.add(agent.free, bag.exclusive(bag.unallocated(resources)))
+    agent.free = agent.free.plus(resources.unallocate().nonShared())
   }
 
   #share(held: (role: string, frameworkId: string) => boolean, weight: number): number {
     const total: Record<string, number> = {}
     const mine: Record<string, number> = {}
     for (const agent of this.#agents.values()) {
-      bag.addScalars(total, agent.total)
+      addScalars(total, agent.total)
       for (const { role, frameworkId, resources } of agent.held.values()) {
-        if (held(role, frameworkId)) bag.addScalars(mine, resources)
+        if (held(role, frameworkId)) addScalars(mine, resources)
       }
     }
     let share = 0
@@ -336,21 +335,20 @@ export class Allocator {
       (a, b) =>
         a.roleShare - b.roleShare ||
         a.roleCount - b.roleCount ||
-        bag.compareText(a.role, b.role) ||
+        compareText(a.role, b.role) ||
         a.share - b.share ||
         a.count - b.count ||
-        bag.compareText(a.framework.id, b.framework.id),
+        compareText(a.framework.id, b.framework.id),
     )
     for (const { framework, role } of line) {
       if (!framework.active || framework.suppressed.has(role)) continue
-      const resources = bag.capable(bag.allocatableTo(agent.free, role), framework.spec.capabilities)
+      const resources = bag.capable(agent.free.allocatableTo(role), framework.spec.capabilities)
       if (!this.#isAllocatable(resources)) continue
       const refused = agent.filters.some(
-        (f) =>
-          f.frameworkId === framework.id && f.role === role && f.untilMs >= atMs && bag.contains(f.refused, resources),
+        (f) => f.frameworkId === framework.id && f.role === role && f.untilMs >= atMs && f.refused.contains(resources),
       )
       if (!refused) {
-        return { frameworkId: framework.id, role, agentId: agent.id, resources: bag.allocated(resources, role) }
+        return { frameworkId: framework.id, role, agentId: agent.id, resources: resources.allocate(role) }
       }
     }
     return undefined
@@ -358,7 +356,7 @@ export class Allocator {
 
   #isAllocatable(resources: Resources): boolean {
     const scalars: Record<string, number> = {}
-    bag.addScalars(scalars, resources)
+    addScalars(scalars, resources)
     const alternatives: readonly Amounts[] = this.#options.minAllocatable ?? [{ cpus: 0.01 }, { mem: 32 }]
     return alternatives.some((least) =>
       Object.entries(least).every(([name, amount]) => (scalars[name] ?? 0) >= Math.round(amount * 1000)),
@@ -368,3 +366,13 @@ export class Allocator {
 
 /** Throws an assertion error when the books of the allocator disagree. For tests and simulation; O(everything). */
 export function checkAllocator(_allocator: Allocator): void {}
+
+function addScalars(sums: Record<string, number>, resources: Resources): void {
+  for (const { template, amount } of resources.entries()) {
+    if (amount.kind === 'scalar') sums[template.name] = (sums[template.name] ?? 0) + amount.milli
+  }
+}
+
+function compareText(a: string, b: string): number {
+  return a === b ? 0 : a < b ? -1 : 1
+}

@@ -1,0 +1,260 @@
+/**
+ * The tree of roles with the frameworks as leaves, and who is next in it.
+ *
+ * ```
+ * root ─┬─ role a ─┬─ line "a/." ─┬─ client framework-1 × a     a line holds the frameworks of the role itself, so that a role with
+ *       │          │              └─ client framework-2 × a     sub-roles competes with them as one of them
+ *       │          └─ role a/b ── line "a/b/." ── …
+ *       └─ role d ─── line "d/." ── …
+ * ```
+ * Each node counts what is held below it. Siblings compete by held / total of the scarcest kind, divided by their weight. Only nodes with an
+ * active client below stand in line. A change of one client moves one entry on each level.
+ */
+
+import { assert } from '../base/assert.ts'
+import { DrfSorter, SortKeys } from './drf-sorter.ts'
+import { KINDS_MAX, type Kinds } from './kinds.ts'
+
+/** The node above all top-level roles. */
+export const ROOT = 0
+
+const NONE = -1
+
+/** The tree; nodes are small integers, reused after removal. */
+export class RoleTree {
+  readonly keys = new SortKeys()
+  /** What the pool has, by kind, in milli-units; after a change call `totalsChanged`. */
+  readonly totals = new Float64Array(KINDS_MAX)
+  /** What is held below each node: rows of KINDS_MAX. */
+  held = new Float64Array(64 * KINDS_MAX)
+  /** By node: the client index of a leaf, else -1. */
+  readonly clientOf: number[] = []
+  readonly parent: number[] = []
+  readonly #depth: number[] = []
+  readonly #weight: number[] = []
+  readonly #activeBelow: number[] = []
+  readonly #childCount: number[] = []
+  readonly #lines: (DrfSorter | undefined)[] = []
+  readonly #free: number[] = []
+  readonly #roles = new Map<string, number>()
+  readonly #weights = new Map<string, number>()
+  readonly #kinds: Kinds
+  readonly #excluded: ReadonlySet<string>
+  #stale = false
+
+  constructor(kinds: Kinds, excluded: readonly string[]) {
+    this.#kinds = kinds
+    this.#excluded = new Set(excluded)
+    this.#newNode({ name: '', parent: NONE, client: NONE })
+  }
+
+  /** The node of a role, or undefined when no client is in it or below it. */
+  roleNode(role: string): number | undefined {
+    return this.#roles.get(role)
+  }
+
+  /** Adds an inactive client as a leaf of a role and returns its node. */
+  addClient(role: string, frameworkId: string, client: number): number {
+    const path = `${role}/.`
+    const roleNode = this.#ensureRole(role)
+    const line = this.#roles.get(path) ?? this.#newNode({ name: path, parent: roleNode, client: NONE })
+    this.#roles.set(path, line)
+    return this.#newNode({ name: frameworkId, parent: line, client })
+  }
+
+  /** Removes a client that is inactive and holds nothing, and the roles that are empty then. */
+  removeClient(node: number): void {
+    assert(this.#activeBelow[node] === 0, 'an active client is not removed')
+    let at = node
+    while (at !== ROOT && this.#childCount[at] === 0) {
+      const above = this.parent[at]!
+      if (this.clientOf[at] === NONE) this.#roles.delete(this.keys.names[at]!)
+      this.#childCount[above]!--
+      this.#lines[at] = undefined
+      this.parent[at] = NONE
+      this.clientOf[at] = NONE
+      this.#free.push(at)
+      at = above
+    }
+  }
+
+  /** Puts a client in line, or takes it out. */
+  setActive(node: number, isActive: boolean): void {
+    if ((this.#activeBelow[node] !== 0) === isActive) return
+    for (let at = node; at !== ROOT; at = this.parent[at]!) {
+      const before = this.#activeBelow[at]!
+      const after = before + (isActive ? 1 : -1)
+      this.#activeBelow[at] = after
+      if (before !== 0 && after !== 0) continue
+      this.refresh()
+      const line = this.#lineOf(this.parent[at]!)
+      if (isActive) line.insert(at)
+      else line.remove(at)
+    }
+  }
+
+  /** Whether any client below the node, or the client itself, is in line. */
+  isActive(node: number): boolean {
+    return this.#activeBelow[node] !== 0
+  }
+
+  /**
+   * Adds to (or takes from) what a client holds, and moves it and the roles above it.
+   *
+   * @param amounts a row of milli-units, negative when given back
+   * @param allocations 1 when this is an allocation, else 0
+   */
+  charge(node: number, amounts: Float64Array, allocations: number): void {
+    const kindCount = this.#kinds.count
+    for (let at = node; at !== ROOT; at = this.parent[at]!) {
+      const row = at * KINDS_MAX
+      for (let kind = 0; kind < kindCount; kind++) this.held[row + kind]! += amounts[kind]!
+      const count = this.keys.count[at]! + allocations
+      if (!this.#stale && this.#activeBelow[at] !== 0) {
+        this.#lineOf(this.parent[at]!).move(at, this.#shareOf(at), count)
+        continue
+      }
+      // Not in line, or all lines are about to be sorted anew.
+      this.keys.share[at] = this.#shareOf(at)
+      this.keys.count[at] = count
+    }
+  }
+
+  /** The pool has changed, so all shares have; they are computed again before the next use. */
+  totalsChanged(): void {
+    this.#stale = true
+  }
+
+  /** Sets the weight of a role path; it is kept while the role has no node, too. */
+  setWeight(role: string, weight: number): void {
+    this.#weights.set(role, weight)
+    const node = this.#roles.get(role)
+    if (node === undefined) return
+    this.#weight[node] = weight
+    this.#stale = true
+  }
+
+  /** The weight of a role path, default 1. */
+  weightOf(role: string): number {
+    return this.#weights.get(role) ?? 1
+  }
+
+  /** The weighted dominant share of a node, 0 to 1 (more when it holds more than the pool has). */
+  share(node: number): number {
+    this.refresh()
+    return this.keys.share[node]!
+  }
+
+  /** Brings shares and lines up to date. O(nodes) after the pool or a weight changed, else nothing. */
+  refresh(): void {
+    if (!this.#stale) return
+    this.#stale = false
+    for (let node = 1; node < this.parent.length; node++) {
+      if (this.parent[node] !== NONE) this.keys.share[node] = this.#shareOf(node)
+    }
+    for (const line of this.#lines) line?.sort()
+  }
+
+  /**
+   * Calls `take` for the active clients in line until one says yes.
+   *
+   * @returns the client that said yes, or -1. Call `refresh` before. `take` must not change the tree when it says no.
+   */
+  walk(take: (client: number) => boolean, from: number = ROOT): number {
+    const client = this.clientOf[from]!
+    if (client !== NONE) return take(client) ? client : NONE
+    const line = this.#lines[from]
+    if (line === undefined) return NONE
+    for (let at = 0; at < line.size; at++) {
+      const found = this.walk(take, line.nodes[at]!)
+      if (found !== NONE) return found
+    }
+    return NONE
+  }
+
+  /** Negative when leaf `a` is in line before leaf `b`. Call `refresh` before. */
+  compare(a: number, b: number): number {
+    if (a === b) return 0
+    let left = a
+    let right = b
+    while (this.#depth[left]! > this.#depth[right]!) left = this.parent[left]!
+    while (this.#depth[right]! > this.#depth[left]!) right = this.parent[right]!
+    while (this.parent[left] !== this.parent[right]) {
+      left = this.parent[left]!
+      right = this.parent[right]!
+    }
+    return this.keys.precedes(left, right) ? -1 : 1
+  }
+
+  /** All nodes in use but the root, for checks. */
+  *nodes(): IterableIterator<number> {
+    for (let node = 1; node < this.parent.length; node++) if (this.parent[node] !== NONE) yield node
+  }
+
+  /** The nodes in line below a node, first one first, for checks. */
+  inLine(node: number): number[] {
+    const line = this.#lines[node]
+    return line === undefined ? [] : [...line.nodes.subarray(0, line.size)]
+  }
+
+  #ensureRole(role: string): number {
+    const known = this.#roles.get(role)
+    if (known !== undefined) return known
+    const slash = role.lastIndexOf('/')
+    const parent = slash < 0 ? ROOT : this.#ensureRole(role.slice(0, slash))
+    const node = this.#newNode({ name: role, parent, client: NONE })
+    this.#weight[node] = this.weightOf(role)
+    this.#roles.set(role, node)
+    return node
+  }
+
+  #newNode({ name, parent, client }: { name: string; parent: number; client: number }): number {
+    const node = this.#free.pop() ?? this.parent.length
+    this.keys.reserve(node + 1)
+    if ((node + 1) * KINDS_MAX > this.held.length) {
+      const larger = new Float64Array(this.held.length * 2)
+      larger.set(this.held)
+      this.held = larger
+    }
+    this.held.fill(0, node * KINDS_MAX, (node + 1) * KINDS_MAX)
+    this.keys.share[node] = 0
+    this.keys.count[node] = 0
+    this.keys.names[node] = name
+    this.parent[node] = parent
+    this.clientOf[node] = client
+    this.#depth[node] = parent === NONE ? 0 : this.#depth[parent]! + 1
+    this.#weight[node] = 1
+    this.#activeBelow[node] = 0
+    this.#childCount[node] = 0
+    this.#lines[node] = undefined
+    if (parent !== NONE) this.#childCount[parent]!++
+    return node
+  }
+
+  #lineOf(node: number): DrfSorter {
+    let line = this.#lines[node]
+    if (line === undefined) {
+      line = new DrfSorter(this.keys)
+      this.#lines[node] = line
+    }
+    return line
+  }
+
+  #shareOf(node: number): number {
+    const kindCount = this.#kinds.count
+    const row = node * KINDS_MAX
+    let share = 0
+    for (let kind = 0; kind < kindCount; kind++) {
+      const held = this.held[row + kind]!
+      if (held === 0) continue
+      const total = this.totals[kind]!
+      if (total === 0 || this.#isExcluded(kind)) continue
+      if (held / total > share) share = held / total
+    }
+    return share / this.#weight[node]!
+  }
+
+  #isExcluded(kind: number): boolean {
+    return this.#excluded.size > 0 && this.#excluded.has(this.#kinds.names[kind]!)
+  }
+}
