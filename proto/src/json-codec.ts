@@ -144,21 +144,20 @@ export function messageToText(name: string, message: Message): string {
   for (const field of MESSAGES[name] ?? []) {
     const value = message[field[1]]
     if (value === undefined || value === null) continue
-    const text = fieldToText(field, value)
-    if (text !== undefined) parts.push(`"${field[1]}":${text}`)
+    parts.push(`"${field[1]}":${fieldToText(field, value)}`)
   }
   return `{${parts.join(',')}}`
 }
 
-function fieldToText(field: FieldRow, value: unknown): string | undefined {
+function fieldToText(field: FieldRow, value: unknown): string {
   const [, , rule, kind, type] = field
   if (rule === 'map') {
     const entries = Object.entries(value as Message)
     return `{${entries.map(([key, entry]) => `${JSON.stringify(key)}:${valueToText(kind, type, entry)}`).join(',')}}`
   }
   if (rule !== 'repeated') return valueToText(kind, type, value)
-  const list = value as readonly unknown[]
-  return list.length === 0 ? undefined : `[${list.map((entry) => valueToText(kind, type, entry)).join(',')}]`
+  // An empty list that is there is printed: some of Mesos's answers show them, and whoever builds the message decides.
+  return `[${(value as readonly unknown[]).map((entry) => valueToText(kind, type, entry)).join(',')}]`
 }
 
 function valueToText(kind: FieldRow[3], type: string, value: unknown): string {
