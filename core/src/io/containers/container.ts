@@ -1,0 +1,110 @@
+// What the agent asks of containers and what it is told about them. The adapter behind it is containerizer.ts; its processes
+// live in launcher/. A container has one life:
+//
+//   launch ─→ sandbox ─→ fetch ─→ launch ─→ onStarted ─→ onExited
+//                └─────────┴────────┴─→ onLaunchFailed          (destroy before onStarted ends here too)
+//
+// Exactly one of onLaunchFailed and onExited ends it. When onExited is called nothing of the container's tree is left.
+
+import type { CommandInfo, CommandInfoURI } from '@isthmus/proto/gen/mesos'
+
+/** What a container runs: a line for /bin/sh, or a file (looked up in PATH) with its argv, argv[0] included. */
+export type ContainerCommand =
+  | { readonly kind: 'shell'; readonly value: string }
+  | { readonly kind: 'argv'; readonly file: string; readonly argv: readonly string[] }
+
+/** What a container asks for, or may use; only cgroups care. `Infinity` as a limit means none. */
+export interface ContainerResources {
+  readonly cpusMilli: number
+  readonly memoryMb: number
+}
+
+/** One container to launch. */
+export interface ContainerSpec {
+  /** Nested containers: the ids of the chain joined by dots. Destroying a container destroys the ones nested in it. */
+  readonly containerId: string
+  /** Absolute; made when it is not there; the working directory, and where `stdout` and `stderr` are appended. */
+  readonly sandboxPath: string
+  readonly uris: readonly CommandInfoURI[]
+  /** Name of the user to run as; absent = the agent's own. Ignored when the agent does not switch users. */
+  readonly user?: string | undefined
+  readonly command: ContainerCommand
+  /** The whole environment of the process; see executor-environment.ts. */
+  readonly env: Readonly<Record<string, string>>
+  readonly resources: ContainerResources
+  /** Hard limits above the resources asked for; absent = those. */
+  readonly limits?: Partial<ContainerResources> | undefined
+  /** Disk quota of the sandbox; used only when the agent enforces disk quotas. */
+  readonly diskMb?: number | undefined
+}
+
+/** The first process runs. */
+export interface ContainerStarted {
+  readonly containerId: string
+  readonly pid: number
+}
+
+/** The container never ran. */
+export interface ContainerLaunchFailed {
+  readonly containerId: string
+  readonly phase: 'sandbox' | 'fetch' | 'launch'
+  /** As Mesos words it, without its prefix `Failed to launch container: `. */
+  readonly message: string
+}
+
+/** A resource the container used more of than it may. */
+export interface ContainerLimitation {
+  readonly kind: 'memory' | 'disk'
+  readonly message: string
+}
+
+/** The first process ended and the rest of the tree is gone. */
+export interface ContainerExited {
+  readonly containerId: string
+  /** As wait(2) gives it: exit code << 8, or the number of the signal. */
+  readonly waitStatus: number
+  readonly limitation?: ContainerLimitation | undefined
+  /** Set when the end was not seen as it happened: the launcher broke. The status is then that of SIGKILL. */
+  readonly reason?: string | undefined
+}
+
+/** Told from the event loop, never from inside a call of the containerizer. */
+export interface ContainerListener {
+  readonly onStarted: (event: ContainerStarted) => void
+  readonly onLaunchFailed: (event: ContainerLaunchFailed) => void
+  readonly onExited: (event: ContainerExited) => void
+}
+
+/** What the processes of a container use now; times since the container started. */
+export interface ContainerUsage {
+  readonly cpuUserMs: number
+  readonly cpuSystemMs: number
+  readonly rssBytes: number
+  readonly processCount: number
+  readonly threadCount: number
+}
+
+/** Runs containers. Calls about an unknown or ended container do nothing. */
+export interface Containerizer {
+  readonly launch: (spec: ContainerSpec) => void
+  /** Sends a signal (`SIGTERM`, `SIGKILL` …) to each process of the container. */
+  readonly signal: (containerId: string, signal: NodeJS.Signals) => void
+  /** Gives a running container other resources (and limits). */
+  readonly update: (containerId: string, resources: ContainerResources, limits?: Partial<ContainerResources>) => void
+  /** Kills the whole tree, or gives up the launch. */
+  readonly destroy: (containerId: string) => void
+  /** Undefined when the container does not run. */
+  readonly usage: (containerId: string) => Promise<ContainerUsage | undefined>
+  /** Ids of the containers not ended yet. */
+  readonly containerIds: () => readonly string[]
+  /** Destroys everything and ends the launcher; nothing is told to the listener any more. */
+  readonly close: () => Promise<void>
+}
+
+/** Reads the command of a CommandInfo: `shell` defaults to true; without `arguments` argv is the value alone. */
+export function containerCommand(command: CommandInfo): ContainerCommand {
+  const value = command.value ?? ''
+  if (command.shell ?? true) return { kind: 'shell', value }
+  const argv = command.arguments ?? []
+  return { kind: 'argv', file: value, argv: argv.length === 0 ? [value] : argv }
+}

@@ -1,0 +1,67 @@
+import type { ContainerUsage } from '../container.ts'
+
+/** One process tree to start. */
+export interface LaunchRequest {
+  readonly containerId: string
+  /** File, then argv with argv[0]. */
+  readonly file: string
+  readonly argv: readonly string[]
+  /** Whole environment; the launcher adds ISTHMUS_CONTAINER_ID. */
+  readonly env: Readonly<Record<string, string>>
+  readonly cwd: string
+  /** Files appended to, made when missing; /dev/null when absent. */
+  readonly stdoutPath?: string | undefined
+  readonly stderrPath?: string | undefined
+  readonly user?: string | undefined
+  /** What to do with control groups around the start and the end. */
+  readonly cgroups?: CgroupActions | undefined
+}
+
+/** Control groups of one container, as the launcher has to handle them: it knows no controllers. */
+export interface CgroupActions {
+  /** Made before the start, removed after the end. */
+  readonly directories: readonly string[]
+  /** Written once the directories are there. */
+  readonly writes: readonly CgroupWrite[]
+  /** cgroup.procs files that the first process writes itself into before it runs the command. */
+  readonly joins: readonly string[]
+  /** Directory whose cgroup.procs lists all processes, and cgroup.kill or freezer.state stops them. */
+  readonly killDirectory?: string | undefined
+}
+
+/** One value for one control file. */
+export interface CgroupWrite {
+  readonly path: string
+  readonly value: string
+  /** A missing file is fine. */
+  readonly isOptional?: boolean | undefined
+}
+
+/** What the launcher tells. */
+export interface LauncherListener {
+  readonly onStarted: (event: { readonly containerId: string; readonly pid: number }) => void
+  readonly onLaunchFailed: (event: {
+    readonly containerId: string
+    readonly code: string
+    readonly message: string
+  }) => void
+  /** The tree is gone. `reason` when the launcher broke. */
+  readonly onExited: (event: {
+    readonly containerId: string
+    readonly waitStatus: number
+    readonly reason?: string | undefined
+  }) => void
+}
+
+/** The small process that starts and watches all processes of an agent, so that the size of the agent's heap does not matter. */
+export interface Launcher {
+  readonly launch: (request: LaunchRequest, listener: LauncherListener) => void
+  /** `isTree`: each process of the container instead of the first one only. */
+  readonly signal: (containerId: string, signal: NodeJS.Signals, options: { readonly isTree: boolean }) => void
+  readonly destroy: (containerId: string) => void
+  readonly usage: (containerId: string) => Promise<ContainerUsage | undefined>
+  /** Process id of the launcher, for tests and diagnosis. */
+  readonly pid: () => number | undefined
+  /** Kills all trees and ends the launcher. */
+  readonly close: () => Promise<void>
+}
