@@ -8,9 +8,9 @@
 
 import type { AgentMessageReregister } from '@isthmus/proto/gen/agent-link'
 import type { ExecutorInfo, FrameworkInfo, Task } from '@isthmus/proto/gen/mesos'
-import { joinLink, registration } from './agents.ts'
 import { ping } from './agent-loss.ts'
 import { seatAgent } from './agent-resources.ts'
+import { joinLink, registration } from './agents.ts'
 import { bagOf, roleOf } from './bag.ts'
 import { count } from './counters.ts'
 import { addExecutor, removeExecutor } from './executors.ts'
@@ -88,11 +88,15 @@ function dropMissingTasks(turn: Turn, agent: Agent, { tasks = [] }: AgentMessage
     const framework = turn.state.frameworks.get(frameworkId)!
     for (const task of [...known.values()]) {
       if (present.has(killKey(frameworkId, task.id))) continue
-      endTask(turn, { agent, framework, task }, {
-        state: framework.capabilities.partitionAware ? 'TASK_DROPPED' : 'TASK_LOST',
-        reason: 'REASON_RECONCILIATION',
-        message: 'Reconciliation: Task is unknown to the agent',
-      })
+      endTask(
+        turn,
+        { agent, framework, task },
+        {
+          state: framework.capabilities.partitionAware ? 'TASK_DROPPED' : 'TASK_LOST',
+          reason: 'REASON_RECONCILIATION',
+          message: 'Reconciliation: Task is unknown to the agent',
+        },
+      )
     }
   }
 }

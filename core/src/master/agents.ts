@@ -12,6 +12,7 @@
 import type { AgentMessage, AgentMessageRegister, AgentMessageReregister } from '@isthmus/proto/gen/agent-link'
 import type { AgentInfo } from '@isthmus/proto/gen/mesos'
 import { disconnectAgent, leaveAgent, loseAgent, ping } from './agent-loss.ts'
+import { seatAgent } from './agent-resources.ts'
 import { readoptAgent } from './agent-return.ts'
 import { bagOf, validateResources } from './bag.ts'
 import { count } from './counters.ts'
@@ -20,7 +21,6 @@ import { exitedExecutor, messageFromExecutor } from './executors.ts'
 import { agentMessage } from './messages.ts'
 import { operationFromAgent } from './operation-status.ts'
 import { masterInfo } from './options.ts'
-import { seatAgent } from './agent-resources.ts'
 import type { RegistryRecord } from './registry.ts'
 import type { Agent, Continuation, MasterState } from './state.ts'
 import { publish } from './subscribers.ts'
@@ -99,10 +99,15 @@ function connectKnown(turn: Turn, requestId: string, reregister: AgentMessageRer
 }
 
 /** The same address with another id: the old agent cannot come back, so it leaves the registry in the same write. */
-function admissionRecords(state: MasterState, agentInfo: AgentInfo, place: { ip: string; port: number }): RegistryRecord[] {
+function admissionRecords(
+  state: MasterState,
+  agentInfo: AgentInfo,
+  place: { ip: string; port: number },
+): RegistryRecord[] {
   const replaced = state.agentsByAddress.get(addressKey(agentInfo.hostname, place))
   const records: RegistryRecord[] = [{ kind: 'agentAdmitted', agentInfo }]
-  if (replaced !== undefined && replaced !== agentInfo.id?.value) records.push({ kind: 'agentRemoved', agentId: replaced })
+  if (replaced !== undefined && replaced !== agentInfo.id?.value)
+    records.push({ kind: 'agentRemoved', agentId: replaced })
   return records
 }
 
@@ -159,7 +164,8 @@ function validateReturn(reregister: AgentMessageReregister): string | undefined 
     if (error !== undefined) return `Task ${task.task_id.value}: ${error}`
   }
   for (const executor of executors) {
-    if (!known.has(executor.framework_id?.value)) return `Framework of executor ${executor.executor_id.value} is missing`
+    if (!known.has(executor.framework_id?.value))
+      return `Framework of executor ${executor.executor_id.value} is missing`
     const error = validateId(executor.executor_id.value) ?? validateResources(executor.resources ?? [])
     if (error !== undefined) return `Executor ${executor.executor_id.value}: ${error}`
   }

@@ -13,9 +13,9 @@
 import type { FrameworkInfo } from '@isthmus/proto/gen/mesos'
 import type { Call, CallSubscribe, CallUpdateFramework } from '@isthmus/proto/gen/scheduler'
 import type { Amounts } from '../allocator/contract.ts'
-import { removeExecutor } from './executors.ts'
-import { count } from './counters.ts'
 import { nextUuid } from '../base/random.ts'
+import { count } from './counters.ts'
+import { removeExecutor } from './executors.ts'
 import { frameworkMessage } from './messages.ts'
 import { discardFrameworkOffers, rescindOffer } from './offers.ts'
 import { masterInfo } from './options.ts'
@@ -249,7 +249,12 @@ function dropStream(turn: Turn, framework: Framework): void {
 }
 
 /** UPDATE_FRAMEWORK: 200, or 400 with what may not change. */
-export function updateFramework(turn: Turn, framework: Framework, request: SubscribeRequest, call: CallUpdateFramework): void {
+export function updateFramework(
+  turn: Turn,
+  framework: Framework,
+  request: SubscribeRequest,
+  call: CallUpdateFramework,
+): void {
   const info = completed(call.framework_info, request.principal)
   const error = updateRefusal(turn, framework, info, call)
   if (error !== undefined) {
@@ -325,11 +330,15 @@ export function removeFramework(turn: Turn, framework: Framework, why: string): 
 function endEverything(turn: Turn, framework: Framework): void {
   for (const task of [...framework.tasks.values()]) {
     const agent = turn.state.agents.get(task.agentId)!
-    endTask(turn, { agent, framework, task }, {
-      state: 'TASK_KILLED',
-      reason: 'REASON_FRAMEWORK_REMOVED',
-      message: `Framework ${framework.id} removed`,
-    })
+    endTask(
+      turn,
+      { agent, framework, task },
+      {
+        state: 'TASK_KILLED',
+        reason: 'REASON_FRAMEWORK_REMOVED',
+        message: `Framework ${framework.id} removed`,
+      },
+    )
   }
   framework.completedTasks.push(...framework.unreachableTasks.values())
   framework.unreachableTasks.clear()

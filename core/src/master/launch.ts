@@ -2,7 +2,7 @@
 
 import type { ExecutorInfo, OfferOperation, TaskInfo, TaskStatusReason } from '@isthmus/proto/gen/mesos'
 import { type Acceptance, allocatedTo } from './accept.ts'
-import { add, bagOf, EMPTY, type Bag, subtract } from './bag.ts'
+import { add, type Bag, bagOf, EMPTY, subtract } from './bag.ts'
 import { addExecutor } from './executors.ts'
 import { validateGroup, validateTask } from './launch-validation.ts'
 import { masterStatus } from './messages.ts'
@@ -15,9 +15,7 @@ export function launchTasks(turn: Turn, acceptance: Acceptance, operation: Offer
   for (const given of operation.launch?.task_infos ?? []) {
     const task = completedTask(acceptance, given)
     const error =
-      operation.id === undefined
-        ? validateTask(acceptance, task)
-        : 'The `id` field cannot be set on LAUNCH operations'
+      operation.id === undefined ? validateTask(acceptance, task) : 'The `id` field cannot be set on LAUNCH operations'
     if (error !== undefined) refuseTask(turn, acceptance, task, { reason: 'REASON_TASK_INVALID', message: error })
     else launchTask(turn, acceptance, task)
   }

@@ -9,17 +9,17 @@
  * It is not the HTTP server: parsing, negotiation, authentication and encoding are in core/src/io/http.
  */
 
-import { createRandom } from '../base/random.ts'
-import { agentConnected, agentLinkClosed, agentMessages, admit } from './agents.ts'
-import { loseAgent, pingTimedOut } from './agent-loss.ts'
 import { Allocator } from '../allocator/allocator.ts'
+import { createRandom } from '../base/random.ts'
+import { loseAgent, pingTimedOut } from './agent-loss.ts'
+import { admit, agentConnected, agentLinkClosed, agentMessages } from './agents.ts'
 import { createMasterCounters } from './counters.ts'
 import type { MasterEffect } from './effects.ts'
 import type { MasterEvent, MasterTimer } from './events.ts'
 import { beat, disconnectFramework, removeFramework } from './frameworks.ts'
 import { allocateBatch, allocateDirty, rescindOffer } from './offers.ts'
-import { activationStored, operatorCalled, weightsStored } from './operators.ts'
 import { applyQuota, quotasStored } from './operator-quota.ts'
+import { activationStored, operatorCalled, weightsStored } from './operators.ts'
 import { allocatorOptions, type MasterOptions } from './options.ts'
 import { applyRecord, type RegistryRecord, replayRegistry } from './registry.ts'
 import { schedulerCalled } from './scheduler-calls.ts'
@@ -79,27 +79,36 @@ export function step(state: MasterState, event: MasterEvent): MasterEffect[] {
 function apply(turn: Turn, event: MasterEvent): void {
   switch (event.kind) {
     case 'elected':
-      return elected(turn)
+      elected(turn)
+      return
     case 'schedulerCalled':
-      return schedulerCalled(turn, event)
+      schedulerCalled(turn, event)
+      return
     case 'operatorCalled':
-      return operatorCalled(turn, event)
+      operatorCalled(turn, event)
+      return
     case 'streamClosed':
-      return streamClosed(turn, event.streamId)
+      streamClosed(turn, event.streamId)
+      return
     case 'agentConnected':
-      return agentConnected(turn, event)
+      agentConnected(turn, event)
+      return
     case 'agentMessages':
-      return agentMessages(turn, event)
+      agentMessages(turn, event)
+      return
     case 'agentLinkClosed':
-      return agentLinkClosed(turn, event.linkId)
+      agentLinkClosed(turn, event.linkId)
+      return
     case 'registryCommitted':
-      return registryCommitted(turn, event.token)
+      registryCommitted(turn, event.token)
+      return
     case 'registryFailed':
       turn.state.abdicated = true
       turn.effects.push({ kind: 'abdicate', reason: `the registry cannot be written: ${event.reason}` })
       return
     case 'timerFired':
-      return timerFired(turn, event.timer)
+      timerFired(turn, event.timer)
+      return
     default:
       event satisfies never
   }
@@ -134,13 +143,17 @@ function timerFired(turn: Turn, timer: MasterTimer): void {
   switch (timer.kind) {
     case 'allocation':
       setTimer(turn, timer, turn.atMs + state.options.allocationIntervalMs)
-      return allocateBatch(turn)
+      allocateBatch(turn)
+      return
     case 'allocationRest':
       state.allocationDue = true
       return
     case 'heartbeat': {
       const owner = state.streams.get(timer.streamId)
-      if (owner?.kind === 'operator') return beatOperator(turn, timer.streamId)
+      if (owner?.kind === 'operator') {
+        beatOperator(turn, timer.streamId)
+        return
+      }
       const framework = owner && state.frameworks.get(owner.frameworkId)
       if (framework?.streamId === timer.streamId) beat(turn, framework)
       return
@@ -153,7 +166,8 @@ function timerFired(turn: Turn, timer: MasterTimer): void {
     case 'frameworkFailover': {
       const framework = state.frameworks.get(timer.frameworkId)
       if (framework === undefined || framework.streamId !== undefined) return
-      return removeFramework(turn, framework, 'not back within its failover timeout')
+      removeFramework(turn, framework, 'not back within its failover timeout')
+      return
     }
     case 'offerTimeout': {
       const offer = state.offers.get(timer.offerId)
@@ -161,7 +175,8 @@ function timerFired(turn: Turn, timer: MasterTimer): void {
       return
     }
     case 'agentReregister':
-      return giveUpRecovered(turn)
+      giveUpRecovered(turn)
+      return
     default:
       timer satisfies never
   }
@@ -191,7 +206,8 @@ function resume(turn: Turn, then: Continuation): void {
   const { state } = turn
   switch (then.kind) {
     case 'admitAgent':
-      return admit(turn, then)
+      admit(turn, then)
+      return
     case 'agentUnreachable': {
       state.recoveredAgents.delete(then.agentId)
       const agent = state.agents.get(then.agentId)
@@ -211,11 +227,14 @@ function resume(turn: Turn, then: Continuation): void {
       return
     }
     case 'agentActivation':
-      return activationStored(turn, then.agentId, then.requestId)
+      activationStored(turn, then.agentId, then.requestId)
+      return
     case 'weights':
-      return weightsStored(turn, then.roles, then.requestId)
+      weightsStored(turn, then.roles, then.requestId)
+      return
     case 'quotas':
-      return quotasStored(turn, then.roles, then.requestId)
+      quotasStored(turn, then.roles, then.requestId)
+      return
     default:
       then satisfies never
   }

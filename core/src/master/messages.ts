@@ -2,7 +2,7 @@
 
 import type { ResponseGetAgentsAgent, ResponseGetFrameworksFramework } from '@isthmus/proto/gen/master'
 import type { Offer, Task, TaskState, TaskStatus, TaskStatusReason, TimeInfo } from '@isthmus/proto/gen/mesos'
-import { addAll, isEmpty, presented, toMessages } from './bag.ts'
+import { addAll, isEmpty, presented, toMessages, toRoleMessages } from './bag.ts'
 import type { Agent, Framework, MasterOffer, MasterState, MasterTask } from './state.ts'
 
 /** Nanoseconds since 1970; a bigint, since a number would lose digits. */
@@ -89,8 +89,8 @@ export function frameworkDetails(state: MasterState, framework: Framework): Resp
             resources: toMessages(offer.resources),
             allocation_info: { role: offer.role },
           })),
-    allocated_resources: isEmpty(allocated) ? undefined : toMessages(allocated),
-    offered_resources: isEmpty(offered) ? undefined : toMessages(offered),
+    allocated_resources: isEmpty(allocated) ? undefined : toRoleMessages(allocated),
+    offered_resources: isEmpty(offered) ? undefined : toRoleMessages(offered),
     offer_constraints: framework.offerConstraints ?? {},
   }
 }
@@ -107,9 +107,9 @@ export function agentMessage(state: MasterState, agent: Agent): ResponseGetAgent
     pid: agentPid(agent),
     registered_time: timeInfo(agent.registeredAtMs),
     reregistered_time: agent.reregisteredAtMs === 0 ? undefined : timeInfo(agent.reregisteredAtMs),
-    total_resources: toMessages(agent.total),
-    allocated_resources: isEmpty(allocated) ? undefined : toMessages(allocated),
-    offered_resources: isEmpty(offered) ? undefined : toMessages(offered),
+    total_resources: toRoleMessages(agent.total),
+    allocated_resources: isEmpty(allocated) ? undefined : toRoleMessages(allocated),
+    offered_resources: isEmpty(offered) ? undefined : toRoleMessages(offered),
     capabilities: agent.capabilities,
     drain_info: agent.drain && { state: agent.drain.state, config: agent.drain.config },
     estimated_drain_start_time: agent.drain && timeInfo(agent.drain.sinceMs),

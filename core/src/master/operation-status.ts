@@ -90,7 +90,8 @@ function answerFor(turn: Turn, agentId: string | undefined): { state: OperationS
     return { state: 'OPERATION_UNKNOWN', text: "Operation is unknown and no 'agent_id' was provided" }
   }
   if (agents.has(agentId)) return { state: 'OPERATION_UNKNOWN', text: 'Operation is unknown' }
-  if (recoveredAgents.has(agentId)) return { state: 'OPERATION_RECOVERING', text: 'Agent is recovered but has not yet re-registered' }
+  if (recoveredAgents.has(agentId))
+    return { state: 'OPERATION_RECOVERING', text: 'Agent is recovered but has not yet re-registered' }
   if (registry.unreachable.has(agentId)) return { state: 'OPERATION_UNREACHABLE', text: 'Agent is unreachable' }
   if (registry.gone.has(agentId)) return { state: 'OPERATION_GONE_BY_OPERATOR', text: 'Agent marked gone by operator' }
   return { state: 'OPERATION_UNKNOWN', text: 'Both operation and agent are unknown' }

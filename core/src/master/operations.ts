@@ -59,15 +59,13 @@ export function dropOperation(turn: Turn, framework: Framework, operation: Offer
 }
 
 /** Reservations must be for the role of the offer and by the framework's own principal. */
-function frameworkError(
-  { framework, role }: Acceptance,
-  { type, reserve }: OfferOperation,
-): string | undefined {
+function frameworkError({ framework, role }: Acceptance, { type, reserve }: OfferOperation): string | undefined {
   if (type !== 'RESERVE') return undefined
   for (const { reservations } of reserve?.resources ?? []) {
     const top = reservations?.at(-1)
     if (top === undefined) continue
-    if (top.role !== role) return `A reserve operation was attempted for role '${top.role}', but the offer is for role '${role}'`
+    if (top.role !== role)
+      return `A reserve operation was attempted for role '${top.role}', but the offer is for role '${role}'`
     const { principal } = framework.info
     if (principal !== undefined && top.principal !== undefined && top.principal !== principal) {
       return `A reserve operation was attempted by framework principal '${principal}', which does not match a reserved resource with principal '${top.principal}'`
@@ -96,12 +94,7 @@ function usedOn(agent: Agent): Bag {
   return addAll(agent.usedBy.values())
 }
 
-function startOperation(
-  turn: Turn,
-  agent: Agent,
-  info: OfferOperation,
-  framework: Framework | undefined,
-): void {
+function startOperation(turn: Turn, agent: Agent, info: OfferOperation, framework: Framework | undefined): void {
   const uuid = { value: nextUuidBytes(turn.state.random) }
   const frameworkId = framework && { value: framework.id }
   const operation: Operation = {
@@ -139,7 +132,11 @@ export function applyOperatorOperation(turn: Turn, { call, requestId }: Operator
     respond(turn, requestId, 400, prefix + invalid)
     return
   }
-  const conversion = convert(asked.operation, { held: unallocated(agent.total), total: agent.total, inUse: usedOn(agent) })
+  const conversion = convert(asked.operation, {
+    held: unallocated(agent.total),
+    total: agent.total,
+    inUse: usedOn(agent),
+  })
   if (typeof conversion === 'string') {
     respond(turn, requestId, conversion.includes('does not contain') ? 409 : 400, prefix + conversion)
     return
@@ -209,4 +206,3 @@ function operationOf(call: Call): { agentId: string | undefined; operation: Offe
     }
   }
 }
-

@@ -4,10 +4,10 @@ import type { CallUpdateQuota } from '@isthmus/proto/gen/master'
 import type { QuotaConfig } from '@isthmus/proto/gen/quota'
 import { rescindAgentOffers } from './offers.ts'
 import type { QuotaRecord } from './registry.ts'
-import { capacityOf } from './views-roles.ts'
 import type { MasterState } from './state.ts'
 import { commit, respond, type Turn } from './turn.ts'
 import { validateRole } from './validation.ts'
+import { capacityOf } from './views-roles.ts'
 
 /** Answers UPDATE_QUOTA: 400 with the reason, or 200 when it is stored. */
 export function updateQuota(turn: Turn, requestId: string, call: CallUpdateQuota): void {

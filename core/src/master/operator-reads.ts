@@ -13,8 +13,8 @@ import { toMessages } from './bag.ts'
 import { agentMessage, frameworkDetails, taskMessage } from './messages.ts'
 import { masterInfo } from './options.ts'
 import type { Framework, MasterState } from './state.ts'
-import { rolesShown } from './views-roles.ts'
 import { metricsSnapshot } from './views-metrics.ts'
+import { rolesShown } from './views-roles.ts'
 
 /** Answers a call that reads, or undefined when it is none (or is the shell's: files, log levels). */
 export function readResponse(state: MasterState, call: Call, atMs: number): Response | undefined {

@@ -6,8 +6,8 @@ import type { OperatorCalled } from './events.ts'
 import { removeFramework } from './frameworks.ts'
 import { rescindAgentOffers } from './offers.ts'
 import { applyOperatorOperation } from './operations.ts'
-import { readResponse } from './operator-reads.ts'
 import { updateQuota } from './operator-quota.ts'
+import { readResponse } from './operator-reads.ts'
 import { subscribeOperator } from './subscribers.ts'
 import { commit, respond, respondMessage, type Turn } from './turn.ts'
 import { validateRole } from './validation.ts'
@@ -65,26 +65,38 @@ function write(turn: Turn, event: OperatorCalled): void {
   const { call, requestId } = event
   switch (call.type) {
     case 'TEARDOWN':
-      return teardown(turn, requestId, call.teardown!.framework_id.value)
+      teardown(turn, requestId, call.teardown!.framework_id.value)
+      return
     case 'UPDATE_WEIGHTS':
-      return updateWeights(turn, requestId, call)
+      updateWeights(turn, requestId, call)
+      return
     case 'UPDATE_QUOTA':
-      return updateQuota(turn, requestId, call.update_quota!)
+      updateQuota(turn, requestId, call.update_quota!)
+      return
     case 'MARK_AGENT_GONE':
-      return markGone(turn, requestId, call.mark_agent_gone!.agent_id.value)
+      markGone(turn, requestId, call.mark_agent_gone!.agent_id.value)
+      return
     case 'DEACTIVATE_AGENT':
-      return setActivation(turn, requestId, { agentId: call.deactivate_agent!.agent_id.value, deactivated: true })
+      setActivation(turn, requestId, { agentId: call.deactivate_agent!.agent_id.value, deactivated: true })
+      return
     case 'REACTIVATE_AGENT':
-      return setActivation(turn, requestId, { agentId: call.reactivate_agent!.agent_id.value, deactivated: false })
+      setActivation(turn, requestId, { agentId: call.reactivate_agent!.agent_id.value, deactivated: false })
+      return
     case 'RESERVE_RESOURCES':
     case 'UNRESERVE_RESOURCES':
     case 'CREATE_VOLUMES':
     case 'DESTROY_VOLUMES':
     case 'GROW_VOLUME':
     case 'SHRINK_VOLUME':
-      return applyOperatorOperation(turn, event)
+      applyOperatorOperation(turn, event)
+      return
     default:
-      respond(turn, requestId, 501, call.type === 'UNKNOWN' ? '501 Not Implemented.' : `${call.type} is not implemented`)
+      respond(
+        turn,
+        requestId,
+        501,
+        call.type === 'UNKNOWN' ? '501 Not Implemented.' : `${call.type} is not implemented`,
+      )
   }
 }
 
@@ -99,7 +111,10 @@ function teardown(turn: Turn, requestId: string, frameworkId: string): void {
 }
 
 function updateWeights(turn: Turn, requestId: string, call: Call): void {
-  const weights = (call.update_weights?.weight_infos ?? []).map(({ role, weight }) => ({ role: (role ?? '').trim(), weight }))
+  const weights = (call.update_weights?.weight_infos ?? []).map(({ role, weight }) => ({
+    role: (role ?? '').trim(),
+    weight,
+  }))
   const prefix = 'Failed to validate update weights request JSON'
   for (const { role, weight } of weights) {
     const error = validateRole(role)
@@ -113,11 +128,20 @@ function updateWeights(turn: Turn, requestId: string, call: Call): void {
       return
     }
     if (!(weight > 0 && Number.isFinite(weight))) {
-      respond(turn, requestId, 400, `${prefix} for role '${role}': Invalid weight '${weight}': Weights must be positive`)
+      respond(
+        turn,
+        requestId,
+        400,
+        `${prefix} for role '${role}': Invalid weight '${weight}': Weights must be positive`,
+      )
       return
     }
   }
-  commit(turn, [{ kind: 'weightsUpdated', weights }], { kind: 'weights', requestId, roles: weights.map(({ role }) => role) })
+  commit(turn, [{ kind: 'weightsUpdated', weights }], {
+    kind: 'weights',
+    requestId,
+    roles: weights.map(({ role }) => role),
+  })
 }
 
 function markGone(turn: Turn, requestId: string, agentId: string): void {

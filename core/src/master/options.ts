@@ -110,7 +110,9 @@ function parseAmounts(text: string): Amounts[] {
   return text.split('|').map((alternative) => {
     const pairs = alternative.split(';').map((part) => part.split(':'))
     return Object.fromEntries(
-      pairs.flatMap(([name, value]) => (name !== undefined && Number.isFinite(Number(value)) ? [[name.trim(), Number(value)]] : [])),
+      pairs.flatMap(([name, value]) =>
+        name !== undefined && Number.isFinite(Number(value)) ? [[name.trim(), Number(value)]] : [],
+      ),
     )
   })
 }

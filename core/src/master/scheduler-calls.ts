@@ -95,32 +95,45 @@ function perform(turn: Turn, framework: Framework, call: Call): void {
   switch (call.type) {
     case 'TEARDOWN':
       count(turn.state.counters, 'master/messages_unregister_framework')
-      return removeFramework(turn, framework, 'torn down by its scheduler')
+      removeFramework(turn, framework, 'torn down by its scheduler')
+      return
     case 'ACCEPT':
-      return accept(turn, framework, call.accept!)
+      accept(turn, framework, call.accept!)
+      return
     case 'DECLINE':
-      return decline(turn, framework, call.decline!)
+      decline(turn, framework, call.decline!)
+      return
     case 'REVIVE':
-      return revive(turn, framework, call.revive?.roles)
+      revive(turn, framework, call.revive?.roles)
+      return
     case 'SUPPRESS':
-      return suppress(turn, framework, call.suppress?.roles)
+      suppress(turn, framework, call.suppress?.roles)
+      return
     case 'KILL':
-      return kill(turn, framework, call.kill!)
+      kill(turn, framework, call.kill!)
+      return
     case 'SHUTDOWN':
-      return shutdownExecutor(turn, framework, call.shutdown!)
+      shutdownExecutor(turn, framework, call.shutdown!)
+      return
     case 'ACKNOWLEDGE':
-      return acknowledge(turn, framework, call.acknowledge!)
+      acknowledge(turn, framework, call.acknowledge!)
+      return
     case 'ACKNOWLEDGE_OPERATION_STATUS':
-      return acknowledgeOperation(turn, framework, call.acknowledge_operation_status!)
+      acknowledgeOperation(turn, framework, call.acknowledge_operation_status!)
+      return
     case 'RECONCILE':
-      return reconcile(turn, framework, call.reconcile!)
+      reconcile(turn, framework, call.reconcile!)
+      return
     case 'RECONCILE_OPERATIONS':
-      return reconcileOperations(turn, framework, call.reconcile_operations!)
+      reconcileOperations(turn, framework, call.reconcile_operations!)
+      return
     case 'MESSAGE':
-      return messageToExecutor(turn, framework, call.message!)
+      messageToExecutor(turn, framework, call.message!)
+      return
     case 'REQUEST':
       // The hierarchical allocator of Mesos does nothing with requests either.
-      return count(turn.state.counters, 'master/messages_resource_request')
+      count(turn.state.counters, 'master/messages_resource_request')
+      return
     default:
       // Inverse offers come with maintenance, which sends none yet: ids in these calls are unknown, which is no error.
       return

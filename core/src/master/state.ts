@@ -167,9 +167,7 @@ export interface Agent {
 }
 
 /** Who an open stream belongs to. */
-export type StreamOwner =
-  | { readonly kind: 'scheduler'; readonly frameworkId: string }
-  | { readonly kind: 'operator' }
+export type StreamOwner = { readonly kind: 'scheduler'; readonly frameworkId: string } | { readonly kind: 'operator' }
 
 /** What happens when records are stored. */
 export type Continuation =

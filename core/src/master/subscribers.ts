@@ -1,10 +1,10 @@
 /** The operator event stream: who listens, and what they are told. */
 
 import type { Event } from '@isthmus/proto/gen/master'
+import { nextUuid } from '../base/random.ts'
 import { stateResponse } from './operator-reads.ts'
 import type { MasterState } from './state.ts'
 import { cancelTimer, setTimer, type Turn } from './turn.ts'
-import { nextUuid } from '../base/random.ts'
 
 /** Seconds between the heartbeats of scheduler and operator streams. */
 export const HEARTBEAT_SECONDS = 15

@@ -22,7 +22,9 @@ export interface Turn {
 
 /** Answers a request with a status and a text. */
 export function respond(turn: Turn, requestId: string, status: number, text?: string): void {
-  turn.effects.push(text === undefined ? { kind: 'respond', requestId, status } : { kind: 'respond', requestId, status, text })
+  turn.effects.push(
+    text === undefined ? { kind: 'respond', requestId, status } : { kind: 'respond', requestId, status, text },
+  )
 }
 
 /** Answers an operator call with a message. */

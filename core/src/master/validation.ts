@@ -7,6 +7,7 @@
 
 import type { FrameworkID, FrameworkInfo } from '@isthmus/proto/gen/mesos'
 import type { Call, OfferConstraints } from '@isthmus/proto/gen/scheduler'
+import { validateRole as validateRoleName } from '../resources/roles.ts'
 import type { FrameworkCapabilities } from './state.ts'
 
 /** The longest time Mesos can hold in a Duration (63 bits of nanoseconds), in seconds. */
@@ -137,27 +138,11 @@ function validateRoleFields(info: FrameworkInfo): string | undefined {
   return undefined
 }
 
-/** Checks a role's name (the rules of Mesos: roles.md). */
+/** Checks a role's name. */
 export function validateRole(role: string): string | undefined {
-  if (role === '*') return undefined
-  if (role === '') return 'Role names cannot be the empty string'
-  if (role.startsWith('/')) return `Role '${role}' cannot start with a slash`
-  if (role.endsWith('/')) return `Role '${role}' cannot end with a slash`
-  if (role.includes('//')) return `Role '${role}' cannot contain two adjacent slashes`
-  for (const component of role.split('/')) {
-    if (component === '.' || component === '..' || component === '*') {
-      return `Role '${role}' cannot include '${component}' as a component`
-    }
-    if (component.startsWith('-')) return `Role component '${component}' is invalid because it starts with a dash`
-    if (FORBIDDEN_IN_ROLES.test(component)) {
-      return `Role component '${component}' is invalid because it contains backspace or whitespace`
-    }
-  }
-  return undefined
+  const result = validateRoleName(role)
+  return result.ok ? undefined : result.rejection.message
 }
-
-// biome-ignore lint/suspicious/noControlCharactersInRegex: exactly the characters Mesos forbids
-const FORBIDDEN_IN_ROLES = /[\x08-\x0d\x20\x7f]/
 
 /** Checks an id that becomes a file name: task, executor, framework, persistence ids. */
 export function validateId(id: string): string | undefined {

@@ -4,7 +4,16 @@ import { addAll, type Bag, EMPTY, quantities, revocable } from './bag.ts'
 import { OPERATION_TYPES } from './counters.ts'
 import type { Framework, MasterState } from './state.ts'
 
-const OPERATION_STATES = ['pending', 'recovering', 'unreachable', 'finished', 'failed', 'error', 'dropped', 'gone_by_operator']
+const OPERATION_STATES = [
+  'pending',
+  'recovering',
+  'unreachable',
+  'finished',
+  'failed',
+  'error',
+  'dropped',
+  'gone_by_operator',
+]
 
 /** All metrics by name. O(agents + frameworks + tasks). */
 export function metricsSnapshot(state: MasterState, atMs: number): Record<string, number> {

@@ -1,7 +1,7 @@
 /** Resources as the legacy pages show them: `{"cpus":4,"disk":20000,"gpus":0,"mem":4096,"ports":"[31000-31500]"}`. */
 
 import type { Attribute, Resource } from '@isthmus/proto/gen/mesos'
-import { type Bag, reservedRoleOf, toMessages } from './bag.ts'
+import { type Bag, reservedRoleOf, toMessages, toRoleMessages } from './bag.ts'
 import type { JsonObject } from './views.ts'
 
 /**
@@ -64,7 +64,7 @@ export function reservedFull(bag: Bag): JsonObject {
 
 function reservedLists(bag: Bag): Map<string, Resource[]> {
   const lists = new Map<string, Resource[]>()
-  for (const resource of toMessages(bag)) {
+  for (const resource of toRoleMessages(bag)) {
     const role = reservedRoleOf(resource)
     if (role === undefined) continue
     const list = lists.get(role)
@@ -81,7 +81,7 @@ export function unreservedObject(bag: Bag): JsonObject {
 
 /** What is not reserved, as full messages. */
 export function unreservedList(bag: Bag): Resource[] {
-  return toMessages(bag).filter((resource) => reservedRoleOf(resource) === undefined)
+  return toRoleMessages(bag).filter((resource) => reservedRoleOf(resource) === undefined)
 }
 
 /** Attributes as `{"rack":"r1","zone":3,"span":"[1-5]"}`. */

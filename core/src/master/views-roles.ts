@@ -2,8 +2,8 @@
 
 import { addAll, type Bag, EMPTY, quantities } from './bag.ts'
 import type { MasterState } from './state.ts'
-import { resourcesObject } from './views-resources.ts'
 import type { JsonObject } from './views.ts'
+import { resourcesObject } from './views-resources.ts'
 
 /** A role that is worth showing: it has a framework, a weight, a quota, or is listed in --roles. */
 export interface RoleShown {

@@ -1,7 +1,7 @@
 /** /state, /state-summary and /slaves. */
 
 import type { Resource, TaskState } from '@isthmus/proto/gen/mesos'
-import { addAll, toMessages } from './bag.ts'
+import { addAll, toRoleMessages } from './bag.ts'
 import { agentPid } from './messages.ts'
 import { masterPid } from './options.ts'
 import type { Agent, Framework, MasterState, MasterTask } from './state.ts'
@@ -95,8 +95,8 @@ function fullLists(state: MasterState, agent: Agent): JsonObject {
   return {
     reserved_resources_full: reservedFull(agent.total),
     unreserved_resources_full: json(unreservedList(agent.total)),
-    used_resources_full: json(toMessages(addAll(agent.usedBy.values()))),
-    offered_resources_full: json(toMessages(offeredOn(state, agent))),
+    used_resources_full: json(toRoleMessages(addAll(agent.usedBy.values()))),
+    offered_resources_full: json(toRoleMessages(offeredOn(state, agent))),
   }
 }
 
@@ -149,9 +149,30 @@ export function stateSummaryPage(state: MasterState): JsonObject {
 }
 
 function summary(state: MasterState, framework: Framework): JsonObject {
-  const { id, name, used_resources, offered_resources, capabilities, hostname, webui_url, active, connected, recovered } =
-    frameworkObject(state, framework)
-  return { id, name, used_resources, offered_resources, capabilities, hostname, webui_url, active, connected, recovered }
+  const {
+    id,
+    name,
+    used_resources,
+    offered_resources,
+    capabilities,
+    hostname,
+    webui_url,
+    active,
+    connected,
+    recovered,
+  } = frameworkObject(state, framework)
+  return {
+    id,
+    name,
+    used_resources,
+    offered_resources,
+    capabilities,
+    hostname,
+    webui_url,
+    active,
+    connected,
+    recovered,
+  }
 }
 
 function* everyTask(framework: Framework): Generator<MasterTask> {
