@@ -90,7 +90,7 @@ export function javaArguments(plan: Pick<DaemonPlan, 'heapMb' | 'mainClass' | 'a
 }
 
 /**
- * Starts a daemon and waits until it is ready.
+ * Starts a daemon and waits until it is ready. It ends with this process, which it does not keep alive.
  *
  * Throws HadoopError DAEMON_DIED with the last lines of its output when it ends before, NOT_READY when it takes longer
  * than {@link START_MS}; nothing is left running then.
@@ -111,6 +111,7 @@ export async function startDaemon(plan: DaemonPlan): Promise<Daemon> {
     }
     await delay(POLL_MS)
   }
+  process.unref()
   return {
     name,
     confDir,

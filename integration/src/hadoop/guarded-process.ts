@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process'
 import { EventEmitter } from 'node:events'
 import { closeSync, openSync, readFileSync } from 'node:fs'
-import type { Readable, Writable } from 'node:stream'
+import type { Socket } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import type { GuardOrder, GuardReport } from './guard.ts'
 
@@ -41,6 +41,8 @@ export interface GuardedProcess {
   stop(graceMs: number): Promise<Exit>
   /** SIGKILL to the whole tree at once. */
   kill(): Promise<Exit>
+  /** Lets this process end although the program runs, which then ends too. */
+  unref(): void
 }
 
 const DEFAULT_GRACE_MS = 20_000
@@ -65,10 +67,11 @@ export function startGuarded(options: GuardedOptions): GuardedProcess {
   })
   closeSync(output)
 
-  const control = guard.stdin as Writable
+  const control = guard.stdin as Socket
   // A guard that has gone already closes the pipe; `exited` tells about it.
   control.on('error', () => {})
-  const reports = readReports(guard.stdio[3] as Readable)
+  const reports = readReports(guard.stdio[3] as Socket)
+  const handles = [guard, control, guard.stdio[3] as Socket]
   const gone = new Promise<string | undefined>((resolve) => {
     guard.once('error', (error) => resolve(error.message))
     guard.once('close', () => resolve(undefined))
@@ -80,12 +83,17 @@ export function startGuarded(options: GuardedOptions): GuardedProcess {
     exited,
     outputFile: options.outputFile,
     stop: (graceMs) => {
+      for (const handle of handles) handle.ref()
       control.write(`stop ${Math.max(0, Math.round(graceMs))}\n`)
       return exited
     },
     kill: () => {
+      for (const handle of handles) handle.ref()
       control.end()
       return exited
+    },
+    unref: () => {
+      for (const handle of handles) handle.unref()
     },
   }
 }
@@ -99,7 +107,7 @@ export function lastLines(path: string, count: number): string {
   }
 }
 
-function readReports(pipe: Readable): { pid: Promise<number | undefined>; exit: Promise<Exit> } {
+function readReports(pipe: Socket): { pid: Promise<number | undefined>; exit: Promise<Exit> } {
   pipe.setEncoding('utf8')
   const reports = new EventEmitter<{ report: [GuardReport] }>()
   let text = ''

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Daemon, getJson, runToEnd, startDaemon } from './daemon.ts'
 import type { HadoopDistribution } from './distribution.ts'
-import { findFreePorts } from './ports.ts'
+import { assertFree, findFreePorts } from './ports.ts'
 import type { Properties } from './xml.ts'
 
 /** What a NameNode is started with. */
@@ -57,6 +57,7 @@ const DATA_NODE_CLASS = 'org.apache.hadoop.hdfs.server.datanode.DataNode'
 export async function startNameNode(options: NameNodeOptions): Promise<NameNode> {
   const { distribution, runDir, host = '127.0.0.1' } = options
   const ports = options.ports ?? (await choosePorts(host))
+  if (options.ports !== undefined) await assertFree(host, Object.values(ports))
   const webUrl = `http://${host}:${ports.web}`
   const defaultFs = `hdfs://${host}:${ports.rpc}`
   mkdirSync(runDir, { recursive: true })

@@ -22,6 +22,13 @@ export async function findFreePorts(host: string, count: number): Promise<number
   return [...ports]
 }
 
+/** Throws HadoopError UNAVAILABLE when somebody listens on one of the ports: whoever asked there would ask them. */
+export async function assertFree(host: string, ports: readonly number[]): Promise<void> {
+  for (const port of ports) {
+    if (!(await isFree(host, port))) throw new HadoopError('UNAVAILABLE', `${host}:${port} is in use`)
+  }
+}
+
 function isFree(host: string, port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const server = createServer()

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { type Daemon, getJson, startDaemon } from './daemon.ts'
 import type { HadoopDistribution } from './distribution.ts'
 import { HadoopError } from './hadoop-error.ts'
-import { findFreePorts } from './ports.ts'
+import { assertFree, findFreePorts } from './ports.ts'
 import type { Properties } from './xml.ts'
 
 /** What a ResourceManager is started with. */
@@ -63,7 +63,8 @@ const CAPACITY_SCHEDULER: Properties = {
 /**
  * Starts a ResourceManager with the CapacityScheduler and no NodeManager.
  *
- * Throws HadoopError as startDaemon does. With ports of its own choice it tries again when another program took one.
+ * Throws HadoopError as startDaemon does, and UNAVAILABLE when a port of `ports` is in use. With ports of its own choice
+ * it tries again when another program took one meanwhile.
  */
 export async function startResourceManager(options: ResourceManagerOptions): Promise<ResourceManager> {
   for (let start = 1; ; start++) {
@@ -79,6 +80,7 @@ export async function startResourceManager(options: ResourceManagerOptions): Pro
 async function startOnce(options: ResourceManagerOptions): Promise<ResourceManager> {
   const { distribution, runDir, host = '127.0.0.1' } = options
   const ports = options.ports ?? (await choosePorts(host))
+  if (options.ports !== undefined) await assertFree(host, Object.values(ports))
   const webUrl = `http://${host}:${ports.web}`
   mkdirSync(runDir, { recursive: true })
   const excludeFile = join(runDir, 'nodes.exclude')
