@@ -73,6 +73,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     void log.end().then(() => process.exit(1))
   }
   const master = await startMaster({ flags: started.flags, log, failed })
+  process.stdout.write(`ready ${master.url}\n`)
   onStopSignal(async () => {
     await master.stop()
     await log.end()

@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { request as httpRequest } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import { gunzipSync } from 'node:zlib'
@@ -269,6 +270,23 @@ test('a stream brings its records in order and ends after the last one', (t) => 
     t.deepEqual(got, ['opened 1', 'a', 'ü\n2', 'CONNECTION_LOST'])
     t.deepEqual(closed, [])
     peer.close()
+  })
+})
+
+test('records of one turn arrive as HTTP chunks of their own', (t) => {
+  const { streams, route } = streaming()
+  return withServer([route], async (port) => {
+    const chunks: string[] = []
+    const request = httpRequest({ host: LOOPBACK, port, path: '/stream', method: 'POST' }, (response) => {
+      response.on('data', (chunk: Buffer) => chunks.push(chunk.toString()))
+    })
+    request.on('error', () => {})
+    request.end()
+    await until(() => streams.size === 1)
+    for (const text of ['a', 'bc', 'd']) streams.send('1', { text })
+    await until(() => chunks.join('').length === 10)
+    t.deepEqual(chunks, ['1\na', '2\nbc', '1\nd'])
+    request.destroy()
   })
 })
 

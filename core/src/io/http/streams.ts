@@ -1,6 +1,6 @@
 // Endless RecordIO answers (scheduler, executor and operator events, agent links). A record is its length in decimal, a
-// newline, and the bytes. Records of one turn of the event loop leave in one write; a client that does not read is cut off
-// when more than STREAM_BACKLOG_MAX_BYTES wait for it.
+// newline, and the bytes. Records of one turn of the event loop leave in one write, each as an HTTP chunk of its own: some
+// clients take a chunk for a record. A client that does not read is cut off when more than STREAM_BACKLOG_MAX_BYTES wait.
 
 import type { ServerResponse } from 'node:http'
 import { encodeRecord } from '@isthmus/proto/recordio'
@@ -124,9 +124,13 @@ export class RecordStreams<Message> {
 }
 
 function flush(stream: Stream): void {
-  const { waiting } = stream
+  const { waiting, response } = stream
   if (waiting.length === 0) return
   stream.waiting = []
   stream.waitingBytes = 0
-  stream.response.write(waiting.length === 1 ? waiting[0] : Buffer.concat(waiting))
+  // Corking the response would join the chunks; corking the socket joins only the writes.
+  const { socket } = response
+  socket?.cork()
+  for (const frame of waiting) response.write(frame)
+  socket?.uncork()
 }
