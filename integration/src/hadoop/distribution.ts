@@ -39,7 +39,11 @@ export type Log = (line: string) => void
 
 interface Part {
   readonly name: 'daemons' | 'spark'
+  /** Its name, and the property of its pom that holds its version. */
   readonly title: string
+  readonly versionProperty: string
+  /** What it takes to download, roughly. */
+  readonly sizeMb: number
   /** What must be there for the part to be whole, relative to its folder. */
   readonly proof: readonly string[]
 }
@@ -51,12 +55,16 @@ const MAVEN_STOP_MS = 2_000
 
 const DAEMONS: Part = {
   name: 'daemons',
-  title: 'Hadoop 3.4.2 (about 100 MB)',
+  title: 'Hadoop',
+  versionProperty: 'hadoop.version',
+  sizeMb: 100,
   proof: ['lib', 'webapps-root/webapps/hdfs'],
 }
 const SPARK: Part = {
   name: 'spark',
-  title: 'Spark 3.5.6 (about 130 MB) and its jobs',
+  title: 'Spark',
+  versionProperty: 'spark.version',
+  sizeMb: 160,
   proof: ['jars', 'build/spark-jobs.jar'],
 }
 
@@ -97,15 +105,16 @@ async function build(part: Part, folder: string, javaHome: string, log: Log): Pr
   const partial = join(TARGET, `partial-${part.name}`)
   rmSync(partial, { recursive: true, force: true })
   mkdirSync(partial, { recursive: true })
-  log(`bringing ${part.title} from Maven`)
+  const title = `${part.title} ${versionOf(part)}`
+  log(`bringing ${title} from Maven (the first time a download of about ${part.sizeMb} MB)`)
   await runMaven(part, partial, javaHome, log)
   const missing = part.proof.find((path) => !existsSync(join(partial, path)))
-  if (missing !== undefined) throw new HadoopError('MAVEN_FAILED', `${part.title}: Maven brought no ${missing}`)
+  if (missing !== undefined) throw new HadoopError('MAVEN_FAILED', `${title}: Maven brought no ${missing}`)
   for (const old of readdirSync(TARGET).filter((name) => name.startsWith(`${part.name}-`))) {
     rmSync(join(TARGET, old), { recursive: true, force: true })
   }
   renameSync(partial, folder)
-  log(`brought ${part.title} in ${Math.round((performance.now() - startedMs) / 1000)} s`)
+  log(`brought ${title} in ${Math.round((performance.now() - startedMs) / 1000)} s`)
 }
 
 async function runMaven(part: Part, out: string, javaHome: string, log: Log): Promise<void> {
@@ -118,7 +127,7 @@ async function runMaven(part: Part, out: string, javaHome: string, log: Log): Pr
   const env = { ...process.env, JAVA_HOME: javaHome }
   const run = startGuarded({ command: maven, args, env, cwd: TARGET, outputFile })
   const progress = setInterval(() => {
-    const count = readLines(outputFile).filter((line) => line.startsWith('Downloaded from')).length
+    const count = readLines(outputFile).filter((line) => line.includes('Downloaded from')).length
     if (count > 0) log(`  ${count} files downloaded`)
   }, PROGRESS_MS)
   const exit = await run.exited.finally(() => clearInterval(progress))
@@ -127,6 +136,11 @@ async function runMaven(part: Part, out: string, javaHome: string, log: Log): Pr
   const errors = readLines(outputFile).filter((line) => line.startsWith('[ERROR]'))
   const why = exit.failure ?? errors.slice(0, 5).join('\n') ?? ''
   throw new HadoopError('MAVEN_FAILED', `Maven could not bring ${part.title} (${outputFile}):\n${why}`)
+}
+
+function versionOf(part: Part): string {
+  const pom = readFileSync(join(HOME, part.name, 'pom.xml'), 'utf8')
+  return new RegExp(`<${part.versionProperty}>(.*)</`).exec(pom)?.[1] ?? ''
 }
 
 function readLines(path: string): string[] {
