@@ -1,0 +1,211 @@
+// Keeps the process trees of all containers: starts them, hears when a first process ends, kills what is left of its tree and
+// only then reports the end. It runs inside the launcher process (launcher-process.ts).
+//
+//   running ─(first process ended)─→ ended ─┐
+//      └──(destroy)──→ killing ─────────────┴─→ looks at /proc or the control group, SIGKILL to all found, until
+//                                                one look (two after destroy) finds nothing → exited
+
+import type { ChildProcess } from 'node:child_process'
+import { constants } from 'node:os'
+import type { ContainerUsage } from '../container.ts'
+import { cgroupProcesses, killCgroup, makeCgroups, removeCgroups } from './cgroup-tree.ts'
+import type { CgroupActions, LaunchRequest } from './launcher.ts'
+import { type ProcessStat, ProcessTable, sendSignal } from './process-table.ts'
+import { isWithin, type LauncherReport, waitStatusOf } from './protocol.ts'
+import { LaunchError, spawnContainer } from './spawn-container.ts'
+import { usageOf } from './usage.ts'
+
+/** Pause after a look that found something to kill. */
+const RETRY_MS = 5
+/** Looks take at most one part in this many of the time. */
+const LOOK_SHARE = 4
+const LOOK_GAP_MAX_MS = 1_000
+/** A tree that cannot be killed for so long (a process stuck in the kernel) is reported as ended anyway. */
+const GIVE_UP_MS = 60_000
+
+interface Tree {
+  readonly containerId: string
+  readonly pid: number
+  readonly cgroups: CgroupActions | undefined
+  waitStatus: number | undefined
+  isKilling: boolean
+  cleanLooks: number
+  giveUpAtMs: number
+}
+
+/** The process trees of all containers of one launcher. */
+export class TreeKeeper {
+  readonly #trees = new Map<string, Tree>()
+  readonly #report: (report: LauncherReport) => void
+  readonly #table = new ProcessTable()
+  #timer: NodeJS.Timeout | undefined
+  #dueAtMs = Number.POSITIVE_INFINITY
+  #nextLookAtMs = 0
+
+  constructor(report: (report: LauncherReport) => void) {
+    this.#report = report
+  }
+
+  /** Containers not reported as ended yet. */
+  get size(): number {
+    return this.#trees.size
+  }
+
+  /** Starts a container; reports started or launchFailed. */
+  launch(request: LaunchRequest): void {
+    const { containerId } = request
+    if (this.#trees.has(containerId)) {
+      this.#report({ kind: 'launchFailed', containerId, code: 'EEXIST', message: 'Container already started' })
+      return
+    }
+    let hasCgroups = false
+    try {
+      if (request.cgroups !== undefined) makeCgroups(request.cgroups)
+      hasCgroups = true
+      this.#watch(request, spawnContainer(request))
+    } catch (error) {
+      if (hasCgroups && request.cgroups !== undefined) removeCgroups(request.cgroups)
+      const message = error instanceof Error ? error.message : String(error)
+      const code = error instanceof LaunchError ? error.code : ((error as NodeJS.ErrnoException).code ?? 'OTHER')
+      this.#report({ kind: 'launchFailed', containerId, code, message })
+    }
+  }
+
+  #watch(request: LaunchRequest, child: ChildProcess): void {
+    const tree: Tree = {
+      containerId: request.containerId,
+      pid: child.pid!,
+      cgroups: request.cgroups,
+      waitStatus: undefined,
+      isKilling: false,
+      cleanLooks: 0,
+      giveUpAtMs: Number.POSITIVE_INFINITY,
+    }
+    this.#trees.set(tree.containerId, tree)
+    this.#report({ kind: 'started', containerId: tree.containerId, pid: tree.pid })
+    child.once('exit', (code, signal) => {
+      tree.waitStatus = waitStatusOf({ code, signal }, constants.signals)
+      tree.giveUpAtMs = Math.min(tree.giveUpAtMs, performance.now() + GIVE_UP_MS)
+      this.#killNested(tree.containerId)
+      this.#lookSoon()
+    })
+  }
+
+  /** Sends a signal to the first process, or to each process of the tree. */
+  signal(containerId: string, signal: NodeJS.Signals, isTree: boolean): void {
+    const tree = this.#trees.get(containerId)
+    if (tree === undefined) return
+    if (!isTree) {
+      if (tree.waitStatus === undefined) sendSignal(tree.pid, signal)
+      return
+    }
+    const family = [...this.#trees.values()].filter((other) => isWithin(other.containerId, containerId))
+    const found = family.some(({ cgroups }) => cgroups?.killDirectory === undefined) ? this.#look() : undefined
+    for (const member of family) {
+      const directory = member.cgroups?.killDirectory
+      const pids =
+        directory === undefined
+          ? (found?.get(member.containerId) ?? []).map(({ pid }) => pid)
+          : cgroupProcesses(directory)
+      for (const pid of pids) sendSignal(pid, signal)
+    }
+  }
+
+  /** Kills a container and those nested in it. */
+  destroy(containerId: string): void {
+    const tree = this.#trees.get(containerId)
+    if (tree === undefined) return
+    this.#startKilling(tree)
+    this.#killNested(containerId)
+    this.#lookSoon()
+  }
+
+  /** Kills all containers. */
+  destroyAll(): void {
+    for (const tree of this.#trees.values()) this.#startKilling(tree)
+    this.#lookSoon()
+  }
+
+  /** What a container uses now; undefined when it is unknown. */
+  usage(containerId: string): ContainerUsage | undefined {
+    if (!this.#trees.has(containerId)) return undefined
+    return usageOf(this.#look().get(containerId) ?? [])
+  }
+
+  #startKilling(tree: Tree): void {
+    if (tree.isKilling) return
+    tree.isKilling = true
+    tree.giveUpAtMs = Math.min(tree.giveUpAtMs, performance.now() + GIVE_UP_MS)
+    if (tree.waitStatus === undefined && tree.cgroups?.killDirectory === undefined) sendSignal(tree.pid, 'SIGKILL')
+  }
+
+  #killNested(containerId: string): void {
+    for (const other of this.#trees.values()) {
+      if (other.containerId !== containerId && isWithin(other.containerId, containerId)) this.#startKilling(other)
+    }
+  }
+
+  /** Looks as soon as the share of time for looks allows. */
+  #lookSoon(delayMs = 0): void {
+    const nowMs = performance.now()
+    const atMs = Math.max(nowMs + delayMs, this.#nextLookAtMs)
+    if (atMs >= this.#dueAtMs) return
+    clearTimeout(this.#timer)
+    this.#dueAtMs = atMs
+    this.#timer = setTimeout(() => this.#tick(), Math.ceil(atMs - nowMs))
+  }
+
+  #tick(): void {
+    this.#dueAtMs = Number.POSITIVE_INFINITY
+    const ending = [...this.#trees.values()].filter(
+      ({ isKilling, waitStatus }) => isKilling || waitStatus !== undefined,
+    )
+    if (ending.length === 0) return
+    const needsLook = ending.some(({ cgroups }) => cgroups?.killDirectory === undefined)
+    const found = needsLook ? this.#look() : new Map<string, ProcessStat[]>()
+    let isSomethingLeft = false
+    for (const tree of ending) if (!this.#reap(tree, found)) isSomethingLeft = true
+    // A container waits for the ones nested in it, which come later in the order of launch.
+    for (const tree of ending.reverse()) this.#finish(tree)
+    if (isSomethingLeft || ending.some(({ containerId }) => this.#trees.has(containerId))) this.#lookSoon(RETRY_MS)
+  }
+
+  /** Kills what is left; true when nothing was. */
+  #reap(tree: Tree, found: ReadonlyMap<string, readonly ProcessStat[]>): boolean {
+    const directory = tree.cgroups?.killDirectory
+    let isClean: boolean
+    if (directory === undefined) {
+      const left = found.get(tree.containerId) ?? []
+      for (const { pid } of left) sendSignal(pid, 'SIGKILL')
+      isClean = left.length === 0
+    } else {
+      isClean = killCgroup(directory)
+    }
+    tree.cleanLooks = isClean ? tree.cleanLooks + 1 : 0
+    return isClean
+  }
+
+  #finish(tree: Tree): void {
+    const isStuck = performance.now() > tree.giveUpAtMs
+    if (!isStuck) {
+      const wanted = tree.isKilling && tree.cgroups?.killDirectory === undefined ? 2 : 1
+      if (tree.waitStatus === undefined || tree.cleanLooks < wanted) return
+      for (const other of this.#trees.keys()) {
+        if (other !== tree.containerId && isWithin(other, tree.containerId)) return
+      }
+      if (tree.cgroups !== undefined && !removeCgroups(tree.cgroups)) return
+    }
+    this.#trees.delete(tree.containerId)
+    const waitStatus = tree.waitStatus ?? constants.signals.SIGKILL
+    this.#report({ kind: 'exited', containerId: tree.containerId, waitStatus })
+  }
+
+  #look(): Map<string, ProcessStat[]> {
+    const startedAtMs = performance.now()
+    const first = new Map([...this.#trees.values()].map(({ pid, containerId }) => [pid, containerId] as const))
+    const found = this.#table.look(first, (containerId) => this.#trees.has(containerId))
+    const endedAtMs = performance.now()
+    this.#nextLookAtMs = endedAtMs + Math.min((endedAtMs - startedAtMs) * (LOOK_SHARE - 1), LOOK_GAP_MAX_MS)
+    return found
+  }
+}
