@@ -1,0 +1,26 @@
+/** What is counted; the metrics page gives them Mesos's names. */
+export interface Counters {
+  tasksFinished: number
+  tasksFailed: number
+  tasksKilled: number
+  tasksLost: number
+  tasksGone: number
+  validStatusUpdates: number
+  invalidStatusUpdates: number
+  executorsTerminated: number
+  containerLaunchErrors: number
+}
+
+export function createCounters(): Counters {
+  return {
+    tasksFinished: 0,
+    tasksFailed: 0,
+    tasksKilled: 0,
+    tasksLost: 0,
+    tasksGone: 0,
+    validStatusUpdates: 0,
+    invalidStatusUpdates: 0,
+    executorsTerminated: 0,
+    containerLaunchErrors: 0,
+  }
+}

@@ -1,0 +1,41 @@
+import type { Address, AgentInfo, AgentInfoCapability } from '@isthmus/proto/gen/mesos'
+
+/** How an agent behaves; names and defaults are those of Mesos's flags. Times in milliseconds. */
+export interface AgentOptions {
+  /** Host name, port, resources and attributes; an id makes the agent return under it. */
+  readonly info: AgentInfo
+  readonly version: string
+  /** Where its own HTTP API is reached. */
+  readonly address: Address
+  readonly capabilities: readonly AgentInfoCapability[]
+  /** Absolute; sandboxes lie below it. */
+  readonly workDir: string
+  readonly seed: number
+  readonly startedAtMs: number
+  /** Base of the random pause before the first registration; doubles up to REGISTRATION_BACKOFF_MAX_MS. */
+  readonly registrationBackoffMs: number
+  readonly executorRegistrationTimeoutMs: number
+  readonly executorShutdownGraceMs: number
+  /** A finished executor's sandbox is removed after this long. */
+  readonly gcDelayMs: number
+  readonly maxCompletedExecutors: number
+}
+
+/** All that the machine supports of what Mesos agents do. */
+export const AGENT_CAPABILITIES: readonly AgentInfoCapability[] = [
+  { type: 'MULTI_ROLE' },
+  { type: 'HIERARCHICAL_ROLE' },
+  { type: 'RESERVATION_REFINEMENT' },
+  { type: 'TASK_RESOURCE_LIMITS' },
+]
+
+export const REGISTRATION_BACKOFF_MAX_MS = 60_000
+
+/** Mesos's defaults, for everything that has one. */
+export const AGENT_DEFAULTS = {
+  registrationBackoffMs: 1_000,
+  executorRegistrationTimeoutMs: 60_000,
+  executorShutdownGraceMs: 5_000,
+  gcDelayMs: 7 * 24 * 3_600_000,
+  maxCompletedExecutors: 150,
+} as const

@@ -1,0 +1,127 @@
+/**
+ * An agent and its master: REGISTER the first time, REREGISTER with everything that runs ever after; a link that is lost, or on
+ * which no ping comes, is opened again after a random pause that doubles up to a minute.
+ */
+
+import type { AgentMessage, MasterMessage } from '@isthmus/proto/gen/agent-link'
+import type { ExecutorInfo, Task } from '@isthmus/proto/gen/mesos'
+import { nextFraction } from '../base/random.ts'
+import { REGISTRATION_BACKOFF_MAX_MS } from './options.ts'
+import { type AgentState, type AgentTask, agentIdOf, type Executor } from './state.ts'
+import { resendAll } from './status-updates.ts'
+import { cancelTimer, emit, note, setTimer, type Turn } from './turn.ts'
+
+/** Opens a link after a pause. */
+export function scheduleRegistration(turn: Turn): void {
+  const { state } = turn
+  state.linkPhase = 'disconnected'
+  cancelTimer(turn, { kind: 'pingTimeout' })
+  if (state.isTerminating) return
+  const limitMs = Math.min(
+    state.options.registrationBackoffMs * 2 ** Math.min(state.registrationAttempts, 16),
+    REGISTRATION_BACKOFF_MAX_MS,
+  )
+  setTimer(turn, { kind: 'register' }, Math.floor(nextFraction(state.random) * limitMs))
+}
+
+/** The pause is over. */
+export function register(turn: Turn): void {
+  const { state } = turn
+  if (state.linkPhase !== 'disconnected' || state.isTerminating) return
+  state.linkPhase = 'connecting'
+  state.registrationAttempts += 1
+  emit(turn, { kind: 'openLink', message: agentIdOf(state) === '' ? registerMessage(state) : reregisterMessage(state) })
+}
+
+export function linkOpened(turn: Turn): void {
+  if (turn.state.linkPhase !== 'connecting') return
+  turn.state.linkPhase = 'registering'
+  expectPing(turn)
+}
+
+export function linkClosed(turn: Turn, reason: string): void {
+  if (turn.state.linkPhase === 'disconnected') return
+  note(turn, turn.state.linkPhase === 'registered' ? 'warn' : 'info', 'no link to the master', { reason })
+  scheduleRegistration(turn)
+}
+
+/** No ping for so long that the master has given this agent up. */
+export function pingTimedOut(turn: Turn): void {
+  note(turn, 'warn', 'no ping from the master', { timeoutMs: turn.state.pingTimeoutMs })
+  emit(turn, { kind: 'closeLink' })
+  scheduleRegistration(turn)
+}
+
+export function pinged(turn: Turn): void {
+  expectPing(turn)
+  emit(turn, { kind: 'sendToMaster', message: { type: 'PONG' } })
+}
+
+/** REGISTERED or REREGISTERED. */
+export function registered(turn: Turn, message: MasterMessage): void {
+  const { state } = turn
+  const answer = message.registered
+  if (answer === undefined) return
+  const isNew = agentIdOf(state) !== answer.agent_id.value
+  state.info = { ...state.info, id: answer.agent_id }
+  state.linkPhase = 'registered'
+  state.registrationAttempts = 0
+  state.pingTimeoutMs = answer.total_ping_timeout_seconds * 1000
+  state.masterHostname = answer.master_info.hostname
+  expectPing(turn)
+  note(turn, 'info', isNew ? 'registered' : 'reregistered', { agentId: answer.agent_id.value })
+  resendAll(turn)
+}
+
+function expectPing(turn: Turn): void {
+  setTimer(turn, { kind: 'pingTimeout' }, turn.state.pingTimeoutMs)
+}
+
+function registerMessage(state: AgentState): AgentMessage {
+  const { version, capabilities, address } = state.options
+  return { type: 'REGISTER', register: { agent_info: state.info, version, capabilities, address } }
+}
+
+function reregisterMessage(state: AgentState): AgentMessage {
+  const { version, capabilities, address } = state.options
+  const frameworks = [...state.frameworks.values()].filter(({ isTerminating }) => !isTerminating)
+  const executors = frameworks.flatMap((framework) => [...framework.executors.values()])
+  return {
+    type: 'REREGISTER',
+    reregister: {
+      agent_info: state.info,
+      version,
+      capabilities,
+      address,
+      resources: state.total.toProto(),
+      frameworks: frameworks.map(({ info }) => info),
+      executors: executors.filter(({ kind }) => kind !== 'command').map(({ info }): ExecutorInfo => info),
+      tasks: [...frameworks.flatMap((framework) => framework.completedExecutors), ...executors].flatMap((executor) =>
+        [...executor.tasks.values()].map((task) => toTask(executor, task)),
+      ),
+    },
+  }
+}
+
+/** A task as pages and re-registration show it. */
+export function toTask(executor: Executor, task: AgentTask): Task {
+  const { info } = task
+  return {
+    name: info.name,
+    task_id: info.task_id,
+    framework_id: { value: executor.frameworkId },
+    executor_id: executor.kind === 'command' ? undefined : { value: executor.executorId },
+    agent_id: info.agent_id,
+    state: task.state,
+    resources: info.resources,
+    statuses: task.statuses,
+    status_update_state: task.state,
+    labels: info.labels,
+    discovery: info.discovery,
+    container: info.container,
+    health_check: info.health_check,
+    kill_policy: info.kill_policy,
+    user: info.command?.user ?? executor.user,
+    limits: info.limits,
+  }
+}

@@ -1,0 +1,61 @@
+/** One step in progress: the state, the time, and what has been asked of the world so far. */
+
+import type { AgentEffect } from './effects.ts'
+import type { AgentTimer } from './events.ts'
+import type { AgentState } from './state.ts'
+
+export interface Turn {
+  readonly state: AgentState
+  readonly atMs: number
+  readonly effects: AgentEffect[]
+}
+
+export function emit(turn: Turn, effect: AgentEffect): void {
+  turn.effects.push(effect)
+}
+
+export function respond(turn: Turn, requestId: string, status: number, text?: string): void {
+  turn.effects.push(
+    text === undefined ? { kind: 'respond', requestId, status } : { kind: 'respond', requestId, status, text },
+  )
+}
+
+export function note(
+  turn: Turn,
+  level: 'debug' | 'info' | 'warn' | 'error',
+  message: string,
+  fields: Readonly<Record<string, unknown>>,
+): void {
+  turn.effects.push({ kind: 'note', level, message, fields })
+}
+
+/** Asks to be woken; the same timer asked for again replaces the earlier one. */
+export function setTimer(turn: Turn, timer: AgentTimer, afterMs: number): void {
+  turn.effects.push({ kind: 'setTimer', key: timerKey(timer), timer, atMs: turn.atMs + afterMs })
+}
+
+export function cancelTimer(turn: Turn, timer: AgentTimer): void {
+  turn.effects.push({ kind: 'cancelTimer', key: timerKey(timer) })
+}
+
+function timerKey(timer: AgentTimer): string {
+  switch (timer.kind) {
+    case 'register':
+    case 'pingTimeout':
+      return timer.kind
+    case 'retryUpdate':
+    case 'completionTime':
+      return `${timer.kind} ${timer.frameworkId} ${timer.taskId}`
+    case 'executorRegistration':
+    case 'executorShutdown':
+      return `${timer.kind} ${timer.frameworkId} ${timer.executorId}`
+    case 'check':
+      return `${timer.of} ${timer.frameworkId} ${timer.taskId}`
+    case 'killGrace':
+      return `${timer.kind} ${timer.containerId}`
+    case 'collectSandbox':
+      return `${timer.kind} ${timer.path}`
+    default:
+      return timer satisfies never
+  }
+}
