@@ -194,7 +194,8 @@ export function admit(turn: Turn, admission: Extract<Continuation, { kind: 'admi
   const known = state.agents.get(id)
   if (known !== undefined && reregister !== undefined) {
     known.info = agentInfo
-    readoptAgent(turn, known, { linkId, reregister })
+    // When the link is gone, what it said is old: the agent says it again on its next one.
+    if (state.links.has(linkId)) readoptAgent(turn, known, { linkId, reregister })
     return
   }
   const replaced = state.agentsByAddress.get(addressKey(agentInfo.hostname, admission))
@@ -245,14 +246,13 @@ export function registration(state: MasterState) {
 /** Makes an open link the agent's; an older one is closed. A link that has closed meanwhile leaves it disconnected. */
 export function joinLink(turn: Turn, agent: Agent, linkId: string): void {
   const { state } = turn
-  if (agent.linkId !== undefined && agent.linkId !== linkId) {
-    state.links.delete(agent.linkId)
-    turn.effects.push({ kind: 'closeLink', linkId: agent.linkId })
-    agent.linkId = undefined
-  }
   if (!state.links.has(linkId)) {
     note(turn, 'info', 'agent went away while it registered', { agentId: agent.id })
     return
+  }
+  if (agent.linkId !== undefined && agent.linkId !== linkId) {
+    state.links.delete(agent.linkId)
+    turn.effects.push({ kind: 'closeLink', linkId: agent.linkId })
   }
   agent.linkId = linkId
   state.links.set(linkId, agent.id)

@@ -97,6 +97,9 @@ function validateTaskItself({ framework, agent }: Acceptance, task: TaskInfo): s
   const id = validateId(task.task_id.value)
   if (id !== undefined) return id
   if (framework.tasks.has(task.task_id.value)) return `Task has duplicate ID: ${task.task_id.value}`
+  if (framework.unreachableTasks.has(task.task_id.value)) {
+    return `Task reuses the ID of an unreachable task: ${task.task_id.value}`
+  }
   if (task.agent_id.value !== agent.id) {
     return `Task uses invalid agent ${task.agent_id.value} while agent ${agent.id} is expected`
   }

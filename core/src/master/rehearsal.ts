@@ -9,6 +9,7 @@ import type { FrameworkInfo, Resource, TaskInfo, TaskState, TaskStatus } from '@
 import type { Call, Event } from '@isthmus/proto/gen/scheduler'
 import { assert } from '../base/assert.ts'
 import { createRandom, nextUuidBytes, type Random } from '../base/random.ts'
+import { Resources } from '../resources/resources.ts'
 import type { MasterEffect } from './effects.ts'
 import type { MasterEvent, MasterTimer } from './events.ts'
 import { checkInvariants } from './invariants.ts'
@@ -303,6 +304,17 @@ export class Rehearsal {
       return [[task_id.value, state, reason, message].filter((part) => part !== undefined).join(' | ')]
     })
   }
+}
+
+/** What must not change when a call is refused: everything but counters, the generator and the allocator's own books. */
+export function fingerprint(state: MasterState): string {
+  return JSON.stringify(state, (field, value: unknown) => {
+    if (field === 'counters' || field === 'random' || field === 'allocator' || field === 'options') return undefined
+    if (value instanceof Map) return [...value]
+    if (value instanceof Set) return [...value]
+    if (value instanceof Resources) return value.toString()
+    return typeof value === 'bigint' ? String(value) : value
+  })
 }
 
 /** A scalar resource as schedulers write it. */
