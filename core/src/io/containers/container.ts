@@ -2,7 +2,7 @@
 // live in launcher/. A container has one life:
 //
 //   launch ─→ sandbox ─→ fetch ─→ launch ─→ onStarted ─→ onExited
-//                └─────────┴────────┴─→ onLaunchFailed          (destroy before onStarted ends here too)
+//                └─────────┴────────┴─→ onLaunchFailed          (destroy before the process runs ends here too)
 //
 // Exactly one of onLaunchFailed and onExited ends it. When onExited is called nothing of the container's tree is left.
 

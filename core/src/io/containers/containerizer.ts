@@ -1,10 +1,29 @@
+// Runs the containers of an agent: makes the sandbox, fetches what the command needs, lets the launcher start it, and holds it
+// to its resources. What containers are and what is told about them: container.ts. The processes: launcher/tree-keeper.ts.
+
+import { assert } from '../../base/assert.ts'
+import { diskUsageBytes } from '../disk/disk-usage.ts'
 import type { Fetcher } from '../fetcher/fetch.ts'
+import { IoError } from '../io-error.ts'
 import type { Log } from '../observe/logger.ts'
-import type { Containerizer, ContainerListener } from './container.ts'
-import type { Launcher } from './launcher/launcher.ts'
+import { Cgroups, cgroupIsolation, detectCgroups } from './cgroups.ts'
+import type {
+  ContainerCommand,
+  Containerizer,
+  ContainerLaunchFailed,
+  ContainerLimitation,
+  ContainerListener,
+  ContainerResources,
+  ContainerSpec,
+  ContainerUsage,
+} from './container.ts'
+import type { Launcher, LauncherListener } from './launcher/launcher.ts'
+import { makeSandbox, noteInSandbox } from './sandbox.ts'
+import type { HostUser } from './users.ts'
 
 /** How containers are run. */
 export interface ContainerizerOptions {
+  /** Closed together with the containerizer. */
   readonly launcher: Launcher
   readonly fetcher: Fetcher
   readonly listener: ContainerListener
@@ -13,15 +32,231 @@ export interface ContainerizerOptions {
   readonly isSwitchingUser?: boolean | undefined
   /** The flag --isolation; cgroups are used only when it names them. Default `posix/cpu,posix/mem`. */
   readonly isolation?: string | undefined
-  /** Name of the agent's own group below each hierarchy, e.g. `isthmus/agent-1`. */
+  /** The agent's own group below each hierarchy. Default `isthmus/PID`. */
   readonly cgroupsRoot?: string | undefined
   /** Hard cpu limits by CFS quota. Default false. */
   readonly isCfsQuotaOn?: boolean | undefined
-  /** Destroy containers that use more disk than they asked for (--enforce_container_disk_quota with disk/du). Default false. */
+  /** Destroy containers whose sandbox uses more disk than `diskMb`. Default false. */
   readonly isDiskQuotaEnforced?: boolean | undefined
   /** Default 15 s. */
   readonly diskWatchIntervalMs?: number | undefined
 }
 
-/** Starts running containers. Rejects with an IoError when cgroups are asked for and cannot be used. */
-export declare function openContainerizer(options: ContainerizerOptions): Promise<Containerizer>
+const DEFAULT_ISOLATION = 'posix/cpu,posix/mem'
+const DISK_WATCH_INTERVAL_MS = 15_000
+const MB = 1024 * 1024
+
+interface Container {
+  readonly spec: ContainerSpec
+  /** Gives up what comes before the launch. */
+  readonly abort: AbortController
+  phase: 'sandbox' | 'fetch' | 'launch' | 'running'
+  resources: ContainerResources
+  limits: ContainerResources
+  diskLimitation: ContainerLimitation | undefined
+}
+
+/** Starts running containers. Throws IoError when cgroups are asked for and cannot be used. */
+export function openContainerizer(options: ContainerizerOptions): Containerizer {
+  const isolation = cgroupIsolation(options.isolation ?? DEFAULT_ISOLATION)
+  if (isolation === undefined) return new LocalContainerizer(options, undefined)
+  const host = detectCgroups()
+  if (host.kind === 'none') {
+    throw new IoError('REFUSED', `--isolation asks for control groups, but there are none to use: ${host.reason}`)
+  }
+  const root = options.cgroupsRoot ?? `isthmus/${process.pid}`
+  const cgroups = new Cgroups({ host, root, isolation, isCfsQuotaOn: options.isCfsQuotaOn ?? false })
+  return new LocalContainerizer(options, cgroups)
+}
+
+class LocalContainerizer implements Containerizer {
+  readonly #options: ContainerizerOptions
+  readonly #cgroups: Cgroups | undefined
+  readonly #containers = new Map<string, Container>()
+  readonly #diskTimer: NodeJS.Timeout | undefined
+  #isClosed = false
+
+  constructor(options: ContainerizerOptions, cgroups: Cgroups | undefined) {
+    this.#options = options
+    this.#cgroups = cgroups
+    if (options.isDiskQuotaEnforced === true) {
+      const intervalMs = options.diskWatchIntervalMs ?? DISK_WATCH_INTERVAL_MS
+      this.#diskTimer = setInterval(() => void this.#watchDisk(), intervalMs)
+      this.#diskTimer.unref()
+    }
+  }
+
+  launch(spec: ContainerSpec): void {
+    const { containerId } = spec
+    assert(!this.#containers.has(containerId), 'each container id is launched once')
+    const container: Container = {
+      spec,
+      abort: new AbortController(),
+      phase: 'sandbox',
+      resources: spec.resources,
+      limits: { ...spec.resources, ...spec.limits },
+      diskLimitation: undefined,
+    }
+    this.#containers.set(containerId, container)
+    // Told later also when it fails at once: the caller is in the middle of a step.
+    setImmediate(() => void this.#prepare(container))
+  }
+
+  async #prepare(container: Container): Promise<void> {
+    const { spec, abort } = container
+    try {
+      abort.signal.throwIfAborted()
+      const user = makeSandbox(spec.sandboxPath, this.#userName(spec))
+      if (spec.uris.length > 0) await this.#fetch(container, user)
+      abort.signal.throwIfAborted()
+      this.#start(container)
+    } catch (error) {
+      const gaveUp = abort.signal.aborted ? `Container destroyed during ${PHASE_WORDS[container.phase]}` : undefined
+      const message = gaveUp ?? IoError.from(error).message
+      if (container.phase === 'fetch') noteInSandbox(spec.sandboxPath, message)
+      this.#failed({ containerId: spec.containerId, phase: failedPhase(container), message })
+    }
+  }
+
+  #userName(spec: ContainerSpec): string | undefined {
+    return this.#options.isSwitchingUser === false || spec.user === '' ? undefined : spec.user
+  }
+
+  async #fetch(container: Container, user: HostUser | undefined): Promise<void> {
+    container.phase = 'fetch'
+    const { containerId, sandboxPath, uris } = container.spec
+    await this.#options.fetcher.fetch({ containerId, sandboxPath, uris, user, signal: container.abort.signal })
+  }
+
+  #start(container: Container): void {
+    container.phase = 'launch'
+    const { containerId, sandboxPath, env, command } = container.spec
+    const cgroups = this.#cgroups?.actions(containerId, container.resources, container.limits)
+    this.#options.launcher.launch(
+      {
+        containerId,
+        ...programOf(command),
+        env,
+        cwd: sandboxPath,
+        stdoutPath: `${sandboxPath}/stdout`,
+        stderrPath: `${sandboxPath}/stderr`,
+        user: this.#userName(container.spec),
+        cgroups,
+      },
+      this.#listenTo(container),
+    )
+  }
+
+  #listenTo(container: Container): LauncherListener {
+    const { listener } = this.#options
+    return {
+      onStarted: ({ containerId, pid }) => {
+        container.phase = 'running'
+        // Resized while it was about to start.
+        if (container.resources !== container.spec.resources)
+          this.update(containerId, container.resources, container.limits)
+        if (!this.#isClosed) listener.onStarted({ containerId, pid })
+      },
+      onLaunchFailed: ({ containerId, message }) => this.#failed({ containerId, phase: 'launch', message }),
+      onExited: ({ containerId, waitStatus, reason, outOfMemory }) => {
+        this.#containers.delete(containerId)
+        if (this.#isClosed) return
+        const limitation = this.#memoryLimitation(containerId, outOfMemory) ?? container.diskLimitation
+        listener.onExited({
+          containerId,
+          waitStatus,
+          ...(limitation !== undefined && { limitation }),
+          ...(reason !== undefined && { reason }),
+        })
+      },
+    }
+  }
+
+  #memoryLimitation(
+    containerId: string,
+    evidence: Readonly<Record<string, string>> | undefined,
+  ): ContainerLimitation | undefined {
+    if (evidence === undefined || this.#cgroups === undefined) return undefined
+    return { kind: 'memory', message: this.#cgroups.memoryMessage(containerId, evidence) }
+  }
+
+  #failed(event: ContainerLaunchFailed): void {
+    this.#containers.delete(event.containerId)
+    if (!this.#isClosed) this.#options.listener.onLaunchFailed(event)
+  }
+
+  signal(containerId: string, signal: NodeJS.Signals): void {
+    this.#options.launcher.signal(containerId, signal, { isTree: true })
+  }
+
+  update(containerId: string, resources: ContainerResources, limits?: Partial<ContainerResources>): void {
+    const container = this.#containers.get(containerId)
+    if (container === undefined) return
+    container.resources = resources
+    container.limits = { ...resources, ...limits }
+    if (container.phase !== 'running' || this.#cgroups === undefined) return
+    try {
+      this.#cgroups.update(containerId, resources, container.limits)
+    } catch (error) {
+      // It ends just now, or the host refuses: the container goes on with what it had.
+      this.#options.log.warn('container not resized', { containerId, error: IoError.from(error).message })
+    }
+  }
+
+  destroy(containerId: string): void {
+    const container = this.#containers.get(containerId)
+    if (container === undefined) return
+    container.abort.abort()
+    this.#options.launcher.destroy(containerId)
+  }
+
+  async usage(containerId: string): Promise<ContainerUsage | undefined> {
+    const usage = await this.#options.launcher.usage(containerId)
+    const counted = usage === undefined ? undefined : this.#cgroups?.usage(containerId)
+    if (usage === undefined || counted === undefined) return usage
+    // The groups also know the processes that ended meanwhile.
+    return {
+      ...usage,
+      cpuUserMs: counted.cpuUserMs,
+      cpuSystemMs: counted.cpuSystemMs,
+      rssBytes: counted.memoryBytes,
+    }
+  }
+
+  containerIds(): readonly string[] {
+    return [...this.#containers.keys()]
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true
+    clearInterval(this.#diskTimer)
+    for (const { abort } of this.#containers.values()) abort.abort()
+    await this.#options.launcher.close()
+    this.#containers.clear()
+    this.#cgroups?.close()
+  }
+
+  async #watchDisk(): Promise<void> {
+    for (const container of [...this.#containers.values()]) {
+      const { containerId, sandboxPath, diskMb } = container.spec
+      if (diskMb === undefined || container.phase !== 'running' || container.diskLimitation !== undefined) continue
+      const usedBytes = await diskUsageBytes(sandboxPath)
+      if (usedBytes <= diskMb * MB || !this.#containers.has(containerId)) continue
+      const usedMb = Math.ceil(usedBytes / MB)
+      const message = `Disk usage (${usedMb}MB) exceeds quota (${diskMb}MB)`
+      container.diskLimitation = { kind: 'disk', message }
+      this.destroy(containerId)
+    }
+  }
+}
+
+const PHASE_WORDS = { sandbox: 'preparing', fetch: 'fetching', launch: 'launching', running: 'launching' } as const
+
+function failedPhase({ phase }: Container): ContainerLaunchFailed['phase'] {
+  return phase === 'running' ? 'launch' : phase
+}
+
+function programOf(command: ContainerCommand): { readonly file: string; readonly argv: readonly string[] } {
+  if (command.kind === 'argv') return { file: command.file, argv: command.argv }
+  return { file: '/bin/sh', argv: ['sh', '-c', command.value] }
+}

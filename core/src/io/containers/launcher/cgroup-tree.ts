@@ -3,7 +3,7 @@
 
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { CgroupActions } from './launcher.ts'
+import type { CgroupActions, OutOfMemoryWatch } from './launcher.ts'
 import { sendSignal } from './process-table.ts'
 
 /** Makes the groups and sets their values. Throws what the file system says; nothing is left then. */
@@ -56,6 +56,20 @@ export function killCgroup(directory: string): boolean {
   for (const pid of cgroupProcesses(directory)) sendSignal(pid, 'SIGKILL')
   tryWrite(freezer, 'THAWED')
   return false
+}
+
+/** The evidence when the kernel killed something in a group for its memory; undefined otherwise. */
+export function outOfMemoryEvidence(watch: OutOfMemoryWatch): Readonly<Record<string, string>> | undefined {
+  if (!/^oom_kill [1-9]/m.test(readText(watch.eventsPath))) return undefined
+  return Object.fromEntries(watch.evidencePaths.map((path) => [path, readText(path)]))
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return ''
+  }
 }
 
 function tryWrite(path: string, value: string): boolean {

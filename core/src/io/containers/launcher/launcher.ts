@@ -27,6 +27,16 @@ export interface CgroupActions {
   readonly joins: readonly string[]
   /** Directory whose cgroup.procs lists all processes, and cgroup.kill or freezer.state stops them. */
   readonly killDirectory?: string | undefined
+  /** Ends the container when the kernel killed one of its processes for its memory. */
+  readonly outOfMemory?: OutOfMemoryWatch | undefined
+}
+
+/** How the launcher sees that a container ran out of memory. */
+export interface OutOfMemoryWatch {
+  /** File with a line `oom_kill N`. */
+  readonly eventsPath: string
+  /** Read when N is above 0, before the groups are removed. */
+  readonly evidencePaths: readonly string[]
 }
 
 /** One value for one control file. */
@@ -50,6 +60,8 @@ export interface LauncherListener {
     readonly containerId: string
     readonly waitStatus: number
     readonly reason?: string | undefined
+    /** Set when it ran out of memory: path → text of the files asked for. */
+    readonly outOfMemory?: Readonly<Record<string, string>> | undefined
   }) => void
 }
 

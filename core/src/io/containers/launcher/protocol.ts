@@ -17,7 +17,12 @@ export type LauncherCommand =
 export type LauncherReport =
   | { readonly kind: 'started'; readonly containerId: string; readonly pid: number }
   | { readonly kind: 'launchFailed'; readonly containerId: string; readonly code: string; readonly message: string }
-  | { readonly kind: 'exited'; readonly containerId: string; readonly waitStatus: number }
+  | {
+      readonly kind: 'exited'
+      readonly containerId: string
+      readonly waitStatus: number
+      readonly outOfMemory?: Readonly<Record<string, string>> | undefined
+    }
   | { readonly kind: 'usage'; readonly requestId: number; readonly usage: ContainerUsage | undefined }
 
 /** What happens to the containers when the agent is gone: `keep` lets them run on until they end by themselves. */

@@ -8,7 +8,7 @@
 import type { ChildProcess } from 'node:child_process'
 import { constants } from 'node:os'
 import type { ContainerUsage } from '../container.ts'
-import { cgroupProcesses, killCgroup, makeCgroups, removeCgroups } from './cgroup-tree.ts'
+import { cgroupProcesses, killCgroup, makeCgroups, outOfMemoryEvidence, removeCgroups } from './cgroup-tree.ts'
 import type { CgroupActions, LaunchRequest } from './launcher.ts'
 import { type ProcessStat, ProcessTable, sendSignal } from './process-table.ts'
 import { isWithin, type LauncherReport, waitStatusOf } from './protocol.ts'
@@ -22,6 +22,8 @@ const LOOK_SHARE = 4
 const LOOK_GAP_MAX_MS = 1_000
 /** A tree that cannot be killed for so long (a process stuck in the kernel) is reported as ended anyway. */
 const GIVE_UP_MS = 60_000
+/** How often running containers are asked whether the kernel killed something in them. */
+const MEMORY_WATCH_MS = 500
 
 interface Tree {
   readonly containerId: string
@@ -31,6 +33,7 @@ interface Tree {
   isKilling: boolean
   cleanLooks: number
   giveUpAtMs: number
+  outOfMemory: Readonly<Record<string, string>> | undefined
 }
 
 /** The process trees of all containers of one launcher. */
@@ -39,6 +42,7 @@ export class TreeKeeper {
   readonly #report: (report: LauncherReport) => void
   readonly #table = new ProcessTable()
   #timer: NodeJS.Timeout | undefined
+  #memoryTimer: NodeJS.Timeout | undefined
   #dueAtMs = Number.POSITIVE_INFINITY
   #nextLookAtMs = 0
 
@@ -80,8 +84,10 @@ export class TreeKeeper {
       isKilling: false,
       cleanLooks: 0,
       giveUpAtMs: Number.POSITIVE_INFINITY,
+      outOfMemory: undefined,
     }
     this.#trees.set(tree.containerId, tree)
+    if (tree.cgroups?.outOfMemory !== undefined) this.#watchMemory()
     this.#report({ kind: 'started', containerId: tree.containerId, pid: tree.pid })
     child.once('exit', (code, signal) => {
       tree.waitStatus = waitStatusOf({ code, signal }, constants.signals)
@@ -89,6 +95,21 @@ export class TreeKeeper {
       this.#killNested(tree.containerId)
       this.#lookSoon()
     })
+  }
+
+  #watchMemory(): void {
+    this.#memoryTimer ??= setInterval(() => {
+      let isWatching = false
+      for (const tree of this.#trees.values()) {
+        if (tree.cgroups?.outOfMemory === undefined) continue
+        isWatching = true
+        if (tree.isKilling || !checkMemory(tree)) continue
+        this.destroy(tree.containerId)
+      }
+      if (isWatching) return
+      clearInterval(this.#memoryTimer)
+      this.#memoryTimer = undefined
+    }, MEMORY_WATCH_MS)
   }
 
   /** Sends a signal to the first process, or to each process of the tree. */
@@ -193,11 +214,13 @@ export class TreeKeeper {
       for (const other of this.#trees.keys()) {
         if (other !== tree.containerId && isWithin(other, tree.containerId)) return
       }
+      checkMemory(tree)
       if (tree.cgroups !== undefined && !removeCgroups(tree.cgroups)) return
     }
     this.#trees.delete(tree.containerId)
     const waitStatus = tree.waitStatus ?? constants.signals.SIGKILL
-    this.#report({ kind: 'exited', containerId: tree.containerId, waitStatus })
+    const { containerId, outOfMemory } = tree
+    this.#report({ kind: 'exited', containerId, waitStatus, ...(outOfMemory !== undefined && { outOfMemory }) })
   }
 
   #look(): Map<string, ProcessStat[]> {
@@ -208,4 +231,11 @@ export class TreeKeeper {
     this.#nextLookAtMs = endedAtMs + Math.min((endedAtMs - startedAtMs) * (LOOK_SHARE - 1), LOOK_GAP_MAX_MS)
     return found
   }
+}
+
+/** Says whether a container ran out of memory, and keeps the evidence. */
+function checkMemory(tree: Tree): boolean {
+  const watch = tree.cgroups?.outOfMemory
+  if (watch !== undefined) tree.outOfMemory ??= outOfMemoryEvidence(watch)
+  return tree.outOfMemory !== undefined
 }
