@@ -25,17 +25,17 @@ type Checked = CheckInfo | HealthCheck
 
 /** The first check comes after its delay. */
 export function startChecks(turn: Turn, executor: Executor, task: AgentTask): void {
-  for (const of of ['check', 'healthCheck'] as const) {
-    const info = infoOf(task, of)
+  for (const kind of ['check', 'healthCheck'] as const) {
+    const info = infoOf(task, kind)
     if (info === undefined) continue
-    task.checks.set(of, {
+    task.checks.set(kind, {
       startedAtMs: turn.atMs,
       consecutiveFailures: 0,
       hasSucceeded: false,
       last: undefined,
       sequence: 0,
     })
-    setTimer(turn, timerOf(executor, task, of), (info.delay_seconds ?? DELAY_SECONDS) * 1000)
+    setTimer(turn, timerOf(executor, task, kind), (info.delay_seconds ?? DELAY_SECONDS) * 1000)
   }
 }
 

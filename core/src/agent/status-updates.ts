@@ -149,8 +149,8 @@ function endTimers(turn: Turn, task: AgentTask): void {
   const frameworkId = task.frameworkId
   const taskId = task.info.task_id.value
   if (task.info.max_completion_time !== undefined) cancelTimer(turn, { kind: 'completionTime', frameworkId, taskId })
-  for (const of of ['check', 'healthCheck'] as const)
-    if (task.checks.has(of)) cancelTimer(turn, { kind: 'check', frameworkId, taskId, of })
+  for (const kind of ['check', 'healthCheck'] as const)
+    if (task.checks.has(kind)) cancelTimer(turn, { kind: 'check', frameworkId, taskId, of: kind })
   task.checks.clear()
   if (task.containerId !== undefined) cancelTimer(turn, { kind: 'killGrace', containerId: task.containerId })
 }
