@@ -3,16 +3,27 @@
  * Knows ids, roles and Resources; no offers, no messages, no clock (atMs) and no chance of its own (seed).
  *
  * The whole free rest of an agent goes to the first framework in line that may have it. In line: roles by weighted dominant share, level
- * by level of the role tree, then the frameworks of the role; equal shares: fewer allocations so far, then the name.
+ * by level of the role tree, then the frameworks of the role; equal shares: fewer allocations so far, then the name. What comes back may be
+ * refused for a while by framework, role and agent. Quota holds back what is guaranteed and cuts at limits.
  *
- * Added agents and frameworks, activations, revive and weights make agents dirty: `allocate` looks at those. Recovered resources wait for
- * `allocateAll`.
+ * Agents that were added, changed or activated are looked at by the next `allocate`, all agents when a framework was added, activated,
+ * updated or revived or a weight changed. Recovered resources and ended refusals wait for `allocateAll`.
+ *
+ * ```
+ * allocator ─┬─ clients    framework × role: in line, refusing, holding      ─┬─ role-tree ── drf-sorter   who is next
+ *            ├─ agents     total, free, held; rows of numbers beside the bags ├─ filters                   who does not want it
+ *            └─ round      visits agents, gives to the first in line          ─┴─ quota ── offering         who may have how much
+ * ```
+ * Read next: round.ts, offering.ts, role-tree.ts. trace.ts explains, check.ts checks the books.
  */
 
 import { assert } from '../base/assert.ts'
-import { createRandom, type Random, shuffle } from '../base/random.ts'
-import type { Resources } from '../resources/resources.ts'
-import * as bag from './bag.ts'
+import { createRandom, nextInteger, type Random } from '../base/random.ts'
+import { Resources } from '../resources/resources.ts'
+import { Agenda } from './agenda.ts'
+import { type Agent, Agents } from './agents.ts'
+import { byRole, chargesInto, emptyRow, exclusivePart } from './bag.ts'
+import { type Client, Clients, type Framework } from './clients.ts'
 import {
   type AgentChange,
   type AgentSpec,
@@ -25,75 +36,120 @@ import {
   type Refusal,
   type RoleQuota,
 } from './contract.ts'
+import { Filters } from './filters.ts'
+import { Kinds } from './kinds.ts'
+import { Offerings } from './offering.ts'
+import { Quotas } from './quota.ts'
+import { RoleTree } from './role-tree.ts'
+import { Round } from './round.ts'
+import { explainFramework } from './trace.ts'
 
-interface Framework {
-  readonly id: string
-  spec: FrameworkSpec
-  suppressed: Set<string>
-  active: boolean
-}
+export { checkAllocator } from './check.ts'
 
-interface Agent {
-  readonly id: string
-  total: Resources
-  free: Resources
-  active: boolean
-  spec: Pick<AgentSpec, 'attributes' | 'domain' | 'capabilities'>
-  /** `framework role` → what it holds here. */
-  readonly held: Map<string, { frameworkId: string; role: string; resources: Resources }>
-  filters: { frameworkId: string; role: string; refused: Resources; untilMs: number }[]
+/** Mesos's default for --min_allocatable_resources. */
+const LEAST_DEFAULT: readonly Amounts[] = [{ cpus: 0.01 }, { mem: 32 }]
+
+/** Mesos's default for --allocation_interval. */
+const INTERVAL_MS_DEFAULT = 1000
+
+const EMPTY = Resources.empty
+
+/** The parts of an allocator, for trace.ts and check.ts. */
+export interface Books {
+  readonly kinds: Kinds
+  readonly tree: RoleTree
+  readonly quotas: Quotas
+  readonly clients: Clients
+  readonly agents: Agents
+  readonly filters: Filters
+  readonly offerings: Offerings
+  readonly frameworks: ReadonlyMap<string, Framework>
 }
 
 /** The allocator; one owner, changed in place. */
 export class Allocator {
-  readonly #options: AllocatorOptions
+  /** For reading only: explanations and checks. */
+  readonly books: Books
   readonly #random: Random
+  readonly #intervalMs: number
   readonly #frameworks = new Map<string, Framework>()
-  readonly #agents = new Map<string, Agent>()
-  readonly #weights = new Map<string, number>()
-  readonly #quotas = new Map<string, RoleQuota>()
-  /** `role` and `role framework` → allocations so far. */
-  readonly #counts = new Map<string, number>()
-  readonly #dirty = new Set<string>()
+  readonly #clients: Clients
+  readonly #agents: Agents
+  readonly #tree: RoleTree
+  readonly #quotas: Quotas
+  readonly #filters = new Filters()
+  readonly #kinds = new Kinds()
+  readonly #round: Round
+  readonly #agenda: Agenda
+  readonly #scalars = emptyRow()
+  readonly #plain = emptyRow()
+  #made: Allocation[] = []
 
   constructor(options: AllocatorOptions) {
-    this.#options = options
+    const kinds = this.#kinds
+    const quotas = new Quotas(kinds)
+    const tree = new RoleTree(kinds, options.fairSharingExcluded ?? [])
+    const clients = new Clients({ kinds, quotas, tree, leastDefault: options.minAllocatable ?? LEAST_DEFAULT })
+    const region = options.domain?.fault_domain?.region.name
+    const agents = new Agents({ kinds, tree, quotas, region, filterGpus: options.filterGpuResources ?? true })
+    const filters = this.#filters
+    const offerings = new Offerings({ agents, filters, quotas, kinds })
+    const take = (agent: Agent, client: number, resources: Resources) => this.#take(agent, client, resources)
     this.#random = createRandom(options.seed)
+    this.#intervalMs = options.allocationIntervalMs ?? INTERVAL_MS_DEFAULT
+    this.#round = new Round({ agents, clients, tree, quotas, offerings, take })
+    this.#agenda = new Agenda(agents)
+    this.#clients = clients
+    this.#agents = agents
+    this.#tree = tree
+    this.#quotas = quotas
+    this.books = { kinds, tree, quotas, clients, agents, filters, offerings, frameworks: this.#frameworks }
   }
 
   /** Adds a framework, or takes a known one's new facts. All agents become dirty. */
   addFramework(frameworkId: string, spec: FrameworkSpec): void {
-    const suppressed = new Set(spec.suppressedRoles)
-    this.#frameworks.set(frameworkId, { id: frameworkId, spec, suppressed, active: spec.active })
-    this.#dirtyAll()
+    if (!this.#frameworks.has(frameworkId)) {
+      this.#frameworks.set(frameworkId, { id: frameworkId, spec, active: spec.active, suppressed: new Set() })
+    }
+    const framework = this.#frameworks.get(frameworkId)!
+    framework.active = spec.active
+    this.updateFramework(frameworkId, spec)
   }
 
-  /** Changes roles, suppressed roles and capabilities. What it holds under a role it leaves stays its own. */
+  /** Changes roles, suppressed roles and capabilities. What it holds under a role it leaves stays its own. All agents become dirty. */
   updateFramework(frameworkId: string, change: Omit<FrameworkSpec, 'active'>): void {
-    const framework = this.#frameworks.get(frameworkId)
-    assert(framework !== undefined, 'only a known framework is updated')
+    const framework = this.#known(frameworkId)
+    const before = framework.spec
     framework.spec = { ...change, active: framework.active }
-    framework.suppressed = new Set(change.suppressedRoles)
-    for (const agent of this.#agents.values()) {
-      agent.filters = agent.filters.filter((f) => f.frameworkId !== frameworkId || change.roles.includes(f.role))
+    framework.suppressed.clear()
+    for (const role of change.suppressedRoles) framework.suppressed.add(role)
+    for (const role of before.roles) {
+      const client = change.roles.includes(role) ? undefined : this.#clients.find(frameworkId, role)
+      if (client !== undefined) this.#unsubscribe(client)
     }
-    this.#dirtyAll()
+    for (const role of change.roles) {
+      const client = this.#clients.ensure(frameworkId, role)
+      this.#clients.subscribe(client, framework)
+      this.#clients.updateActive(client)
+      this.#unblock(client)
+    }
+    this.#agenda.makeAllDirty()
   }
 
   /** Forgets a framework and its refusals. What it still holds counts for its roles until it is recovered. Unknown: nothing. */
   removeFramework(frameworkId: string): void {
+    const framework = this.#frameworks.get(frameworkId)
+    if (framework === undefined) return
     this.#frameworks.delete(frameworkId)
-    for (const agent of this.#agents.values()) {
-      agent.filters = agent.filters.filter((f) => f.frameworkId !== frameworkId)
-    }
+    for (const client of this.#clientsOf(framework)) this.#unsubscribe(client)
   }
 
   /** The framework is connected again. All agents become dirty. */
   activateFramework(frameworkId: string): void {
-    const framework = this.#frameworks.get(frameworkId)
-    assert(framework !== undefined, 'only a known framework is activated')
+    const framework = this.#known(frameworkId)
     framework.active = true
-    this.#dirtyAll()
+    for (const client of this.#clientsOf(framework)) this.#clients.updateActive(client)
+    this.#agenda.makeAllDirty()
   }
 
   /** The framework gets nothing until it is active again; its refusals end, it keeps what it has. Unknown: nothing. */
@@ -101,63 +157,69 @@ export class Allocator {
     const framework = this.#frameworks.get(frameworkId)
     if (framework === undefined) return
     framework.active = false
-    for (const agent of this.#agents.values()) {
-      agent.filters = agent.filters.filter((f) => f.frameworkId !== frameworkId)
+    for (const client of this.#clientsOf(framework)) {
+      this.#clients.updateActive(client)
+      this.#forgetRefusals(client)
     }
   }
 
   /** Adds an agent with what is used on it; it becomes dirty. A known id is an assertion error. */
   addAgent(agentId: string, spec: AgentSpec): void {
-    assert(!this.#agents.has(agentId), 'an agent is added once')
-    const agent: Agent = {
-      id: agentId,
-      total: spec.total,
-      free: spec.total,
-      active: spec.active ?? true,
-      spec,
-      held: new Map(),
-      filters: [],
-    }
-    this.#agents.set(agentId, agent)
+    const agent = this.#agents.add(agentId, spec)
     for (const [frameworkId, used] of spec.used) {
-      for (const [role, resources] of bag.byRole(used)) this.#hold(agent, frameworkId, role, resources)
+      for (const [role, resources] of byRole(used)) {
+        const client = this.#clients.ensure(frameworkId, role)
+        this.#hold(agent, client, resources)
+        this.#charge(client, resources, { factor: 1, allocations: 1 })
+      }
     }
-    this.#dirty.add(agentId)
+    this.#agents.recount(agent)
+    this.#agenda.makeDirty(agent)
   }
 
   /** Takes an agent's new total, attributes, domain or capabilities; it becomes dirty. */
   updateAgent(agentId: string, change: AgentChange): void {
-    const agent = this.#agents.get(agentId)
-    assert(agent !== undefined, 'only a known agent is updated')
-    if (change.attributes !== undefined && JSON.stringify(change.attributes) !== JSON.stringify(agent.spec.attributes))
-      agent.filters = []
-    agent.spec = { ...agent.spec, ...change }
-    if (change.total !== undefined) {
-      agent.total = change.total
-      agent.free = change.total
-      for (const { resources } of agent.held.values()) agent.free = agent.free.minus(resources.unallocate().nonShared())
+    const agent = this.#knownAgent(agentId)
+    const { total, attributes, capabilities, domain } = change
+    if (attributes !== undefined && JSON.stringify(attributes) !== JSON.stringify(agent.attributes)) {
+      agent.attributes = attributes
+      this.#filters.clearAgent(agent.index)
     }
-    this.#dirty.add(agentId)
+    this.#agents.setAbilities(agent, { capabilities, domain })
+    if (total !== undefined && total !== agent.total) {
+      this.#agents.setTotal(agent, total)
+      this.#agents.recount(agent)
+    }
+    agent.blocked = undefined
+    this.#agenda.makeDirty(agent)
   }
 
   /** Forgets an agent, all that is held there and its refusals. Unknown: nothing. */
   removeAgent(agentId: string): void {
-    this.#agents.delete(agentId)
-    this.#dirty.delete(agentId)
+    const agent = this.#agents.find(agentId)
+    if (agent === undefined) return
+    for (const [index, resources] of [...agent.held]) {
+      const client = this.#clients.list[index]!
+      this.#charge(client, resources, { factor: -1, allocations: 0 })
+      this.#unhold(agent, client, resources)
+      this.#removeIfUnused(client)
+    }
+    this.#filters.clearAgent(agent.index)
+    this.#agents.remove(agent)
+    this.#agenda.remove(agent)
   }
 
   /** The agent is offered again; it becomes dirty. */
   activateAgent(agentId: string): void {
-    const agent = this.#agents.get(agentId)
-    assert(agent !== undefined, 'only a known agent is activated')
-    agent.active = true
-    this.#dirty.add(agentId)
+    const agent = this.#knownAgent(agentId)
+    this.#agents.setActive(agent, true)
+    this.#agenda.makeDirty(agent)
   }
 
   /** The agent is not offered until it is active again. Unknown: nothing. */
   deactivateAgent(agentId: string): void {
-    const agent = this.#agents.get(agentId)
-    if (agent !== undefined) agent.active = false
+    const agent = this.#agents.find(agentId)
+    if (agent !== undefined) this.#agents.setActive(agent, false)
   }
 
   /**
@@ -170,12 +232,23 @@ export class Allocator {
     agentId: string,
     conversion: { readonly from: Resources; readonly to: Resources },
   ): void {
-    const agent = this.#agents.get(agentId)
-    assert(agent !== undefined, 'only resources of a known agent are converted')
-    for (const [role, resources] of bag.byRole(conversion.from)) this.#release(agent, frameworkId, role, resources)
-    agent.total = agent.total.minus(conversion.from.unallocate()).plus(conversion.to.unallocate())
-    agent.free = agent.free.minus(conversion.from.unallocate()).plus(conversion.to.unallocate())
-    for (const [role, resources] of bag.byRole(conversion.to)) this.#hold(agent, frameworkId, role, resources)
+    const agent = this.#knownAgent(agentId)
+    for (const [role, resources] of byRole(conversion.from)) {
+      const client = this.#clients.find(frameworkId, role)
+      assert(client !== undefined, 'only what is held is converted')
+      this.#unhold(agent, client, resources)
+      this.#charge(client, resources, { factor: -1, allocations: 0 })
+    }
+    for (const [role, resources] of byRole(conversion.to)) {
+      const client = this.#clients.ensure(frameworkId, role)
+      this.#hold(agent, client, resources)
+      this.#charge(client, resources, { factor: 1, allocations: 0 })
+    }
+    for (const role of byRole(conversion.from).keys()) this.#removeIfUnused(this.#clients.find(frameworkId, role)!)
+    const [from, to] = [conversion.from.unallocate(), conversion.to.unallocate()]
+    this.#agents.setTotal(agent, agent.total.minus(from).plus(to))
+    this.#agents.recount(agent)
+    this.#agenda.makePending(agent)
   }
 
   /**
@@ -191,188 +264,208 @@ export class Allocator {
     refusal: Refusal | undefined,
     atMs: number,
   ): void {
-    const agent = this.#agents.get(agentId)
+    const agent = this.#agents.find(agentId)
     if (agent === undefined) return
-    for (const [role, part] of bag.byRole(resources)) {
-      this.#release(agent, frameworkId, role, part)
-      const framework = this.#frameworks.get(frameworkId)
-      if (refusal === undefined || !(refusal.refuseMs > 0) || !framework?.spec.roles.includes(role)) continue
-      const forMs = Math.max(Math.min(refusal.refuseMs, REFUSE_MS_MAX), this.#options.allocationIntervalMs ?? 1000)
-      agent.filters.push({ frameworkId, role, refused: part.unallocate(), untilMs: atMs + forMs })
+    for (const [role, part] of byRole(resources)) {
+      const client = this.#clients.find(frameworkId, role)
+      assert(client !== undefined, 'only what is held is recovered')
+      const free = agent.lastOffer === part ? agent.lastOfferFree! : part.unallocate()
+      this.#unhold(agent, client, part)
+      this.#charge(client, part, { factor: -1, allocations: 0 })
+      this.#addFree(agent, free)
+      if (refusal !== undefined && refusal.refuseMs > 0 && client.framework !== undefined) {
+        const forMs = Math.max(Math.min(refusal.refuseMs, REFUSE_MS_MAX), this.#intervalMs)
+        this.#filters.add({ agent: agent.index, client: client.index, refused: free, untilMs: atMs + forMs, atMs })
+        if (free === agent.free) this.#agents.block(agent, client.index)
+      }
+      this.#removeIfUnused(client)
     }
+    this.#agenda.makePending(agent)
   }
 
   /** Offers no more for these roles (default all of the framework) until revive; refusals stay. */
   suppress(frameworkId: string, roles?: readonly string[]): void {
-    const framework = this.#frameworks.get(frameworkId)
-    assert(framework !== undefined, 'only a known framework is suppressed')
+    const framework = this.#known(frameworkId)
     for (const role of roles ?? framework.spec.roles) framework.suppressed.add(role)
+    for (const client of this.#clientsOf(framework)) this.#clients.updateActive(client)
   }
 
   /** Offers again for these roles (default all of the framework) and forgets their refusals. All agents become dirty. */
   revive(frameworkId: string, roles?: readonly string[]): void {
-    const framework = this.#frameworks.get(frameworkId)
-    assert(framework !== undefined, 'only a known framework is revived')
-    const revived = roles ?? framework.spec.roles
-    for (const role of revived) framework.suppressed.delete(role)
-    for (const agent of this.#agents.values()) {
-      agent.filters = agent.filters.filter((f) => f.frameworkId !== frameworkId || !revived.includes(f.role))
+    const framework = this.#known(frameworkId)
+    for (const role of roles ?? framework.spec.roles) {
+      framework.suppressed.delete(role)
+      const client = this.#clients.find(frameworkId, role)
+      if (client?.framework === undefined) continue
+      this.#clients.updateActive(client)
+      this.#forgetRefusals(client)
     }
-    this.#dirtyAll()
+    this.#agenda.makeAllDirty()
   }
 
   /** Sets weights by role path; others stay, the default is 1. All agents become dirty. */
   updateWeights(weights: Readonly<Record<string, number>>): void {
-    for (const [role, weight] of Object.entries(weights)) this.#weights.set(role, weight)
-    this.#dirtyAll()
+    for (const [role, weight] of Object.entries(weights)) {
+      assert(weight > 0, 'weights are positive')
+      this.#tree.setWeight(role, weight)
+    }
+    this.#agenda.makeAllDirty()
   }
 
   /** Sets the quota of a top-level role; undefined takes it away. */
   setQuota(role: string, quota: RoleQuota | undefined): void {
     assert(!role.includes('/'), 'only top-level roles have quota')
-    if (quota === undefined) this.#quotas.delete(role)
-    else this.#quotas.set(role, quota)
+    this.#quotas.set(role, quota)
+    this.#agenda.makeAllPending()
+  }
+
+  /** Whether `allocate` has anything to look at. */
+  get hasDirtyAgents(): boolean {
+    return this.#agenda.hasDirty
   }
 
   /**
-   * The event-driven run: decides over the dirty agents.
+   * The event-driven run: decides over the dirty agents. Ends refusals whose time has passed.
    *
-   * @param budget decisions at most; the agents that are left stay dirty
+   * @param budget decisions at most, up to those of one agent more; the agents that are left stay dirty
    */
   allocate(atMs: number, budget = Number.POSITIVE_INFINITY): Allocation[] {
-    const ids = [...this.#dirty]
-    const made: Allocation[] = []
-    for (const id of shuffle(this.#random, ids)) {
-      if (made.length >= budget) break
-      this.#dirty.delete(id)
-      this.#allocateAgent(this.#agents.get(id)!, atMs, made)
-    }
-    return made
+    this.expireFilters(atMs)
+    return this.#run(this.#agenda.dirty(), budget)
   }
 
-  /** The batch run: decides over all agents. */
+  /** The batch run: decides over all agents that may have something for somebody. Ends refusals whose time has passed. */
   allocateAll(atMs: number): Allocation[] {
-    this.#dirtyAll()
-    return this.allocate(atMs)
+    this.expireFilters(atMs)
+    // What quota holds back on one agent depends on all others.
+    if (this.#quotas.isUsed) this.#agenda.makeAllPending()
+    return this.#run(this.#agenda.pending(), Number.POSITIVE_INFINITY)
   }
 
   /** Ends the refusals whose time has passed. A refusal still holds at its last millisecond. */
   expireFilters(atMs: number): void {
-    for (const agent of this.#agents.values()) agent.filters = agent.filters.filter(({ untilMs }) => untilMs >= atMs)
+    this.#filters.expire(atMs, (agentIndex, client) => {
+      const agent = this.#agents.list[agentIndex]!
+      this.#agents.unblock(agent, client)
+      this.#agenda.makePending(agent)
+    })
   }
 
-  /** Whether any agent is dirty. */
-  get hasDirtyAgents(): boolean {
-    return this.#dirty.size > 0
+  /** Why a framework is not offered more: for each of its roles the reasons with the agents they hold for. O(roles × agents). */
+  explain(frameworkId: string): Reason[] {
+    return explainFramework(this.books, frameworkId)
   }
 
-  /** Why a framework is not offered more: for each of its roles the reasons with the agents they hold for. */
-  explain(_frameworkId: string, _atMs: number): Reason[] {
-    return []
-  }
-
-  #dirtyAll(): void {
-    for (const id of this.#agents.keys()) this.#dirty.add(id)
-  }
-
-  #hold(agent: Agent, frameworkId: string, role: string, resources: Resources): void {
-    const key = `${frameworkId} ${role}`
-    const entry = agent.held.get(key)
-    const sum = entry === undefined ? resources : entry.resources.plus(resources)
-    agent.held.set(key, { frameworkId, role, resources: sum })
-    agent.free = agent.free.minus(resources.unallocate().nonShared())
-  }
-
-  #release(agent: Agent, frameworkId: string, role: string, resources: Resources): void {
-    const key = `${frameworkId} ${role}`
-    const entry = agent.held.get(key)
-    assert(entry !== undefined && entry.resources.contains(resources), 'only what is held is recovered')
-    const rest = entry.resources.minus(resources)
-    if (rest.isEmpty) agent.held.delete(key)
-    else agent.held.set(key, { frameworkId, role, resources: rest })
-    agent.free = agent.free.plus(resources.unallocate().nonShared())
-  }
-
-  #share(held: (role: string, frameworkId: string) => boolean, weight: number): number {
-    const total: Record<string, number> = {}
-    const mine: Record<string, number> = {}
-    for (const agent of this.#agents.values()) {
-      addScalars(total, agent.total)
-      for (const { role, frameworkId, resources } of agent.held.values()) {
-        if (held(role, frameworkId)) addScalars(mine, resources)
+  #run(agents: Agent[], budget: number): Allocation[] {
+    this.#made = []
+    this.#shuffle(agents)
+    if (this.#quotas.isMissing) {
+      for (const agent of agents) {
+        if (this.#made.length >= budget) break
+        this.#round.visitForGuarantees(agent)
       }
+      this.#shuffle(agents)
     }
-    let share = 0
-    for (const [name, amount] of Object.entries(mine)) share = Math.max(share, amount / total[name]!)
-    return share / weight
+    let visited = 0
+    while (visited < agents.length && this.#made.length < budget) this.#round.visit(agents[visited++]!)
+    this.#agenda.done(agents, visited)
+    const made = this.#made
+    this.#made = []
+    return made
   }
 
-  #allocateAgent(agent: Agent, atMs: number, made: Allocation[]): void {
-    for (;;) {
-      const next = this.#next(agent, atMs)
-      if (next === undefined) return
-      made.push(next)
-      const key = `${next.role} ${next.frameworkId}`
-      this.#counts.set(key, (this.#counts.get(key) ?? 0) + 1)
-      this.#counts.set(next.role, (this.#counts.get(next.role) ?? 0) + 1)
-      this.#hold(agent, next.frameworkId, next.role, next.resources)
+  #shuffle(agents: Agent[]): void {
+    for (let at = agents.length - 1; at > 0; at--) {
+      const other = nextInteger(this.#random, at + 1)
+      const kept = agents[at]!
+      agents[at] = agents[other]!
+      agents[other] = kept
     }
   }
 
-  #next(agent: Agent, atMs: number): Allocation | undefined {
-    if (!agent.active) return undefined
-    const line = [...this.#frameworks.values()].flatMap((framework) =>
-      framework.spec.roles.map((role) => ({
-        framework,
-        role,
-        roleShare: this.#share((other) => other === role, this.#weights.get(role) ?? 1),
-        share: this.#share((other, id) => other === role && id === framework.id, 1),
-        roleCount: this.#counts.get(role) ?? 0,
-        count: this.#counts.get(`${role} ${framework.id}`) ?? 0,
-      })),
+  #take(agent: Agent, index: number, resources: Resources): void {
+    const client = this.#clients.list[index]!
+    const allocated = resources.allocate(client.role)
+    const isAll = resources === agent.free && !agent.isSpecial
+    const free = isAll ? EMPTY : agent.free.minus(exclusivePart(resources))
+    this.#made.push({ frameworkId: client.frameworkId, role: client.role, agentId: agent.id, resources: allocated })
+    this.#hold(agent, client, allocated)
+    this.#charge(client, resources, { factor: 1, allocations: 1 })
+    agent.lastOffer = allocated
+    agent.lastOfferFree = resources
+    this.#agents.setFree(agent, free)
+  }
+
+  #addFree(agent: Agent, resources: Resources): void {
+    if (agent.isOvercommitted) this.#agents.recount(agent)
+    else this.#agents.setFree(agent, agent.free.plus(exclusivePart(resources)))
+  }
+
+  #hold(agent: Agent, client: Client, resources: Resources): void {
+    const before = agent.held.get(client.index)
+    if (before === undefined) client.agentCount++
+    agent.held.set(client.index, before === undefined ? resources : before.plus(resources))
+  }
+
+  #unhold(agent: Agent, client: Client, resources: Resources): void {
+    const before = agent.held.get(client.index)
+    assert(
+      before !== undefined && (before === resources || before.contains(resources)),
+      'only what is held is given back',
     )
-    line.sort(
-      (a, b) =>
-        a.roleShare - b.roleShare ||
-        a.roleCount - b.roleCount ||
-        compareText(a.role, b.role) ||
-        a.share - b.share ||
-        a.count - b.count ||
-        compareText(a.framework.id, b.framework.id),
-    )
-    for (const { framework, role } of line) {
-      if (!framework.active || framework.suppressed.has(role)) continue
-      const resources = bag.capable(agent.free.allocatableTo(role), framework.spec.capabilities)
-      if (!this.#isAllocatable(resources)) continue
-      const refused = agent.filters.some(
-        (f) => f.frameworkId === framework.id && f.role === role && f.untilMs >= atMs && f.refused.contains(resources),
-      )
-      if (!refused) {
-        return { frameworkId: framework.id, role, agentId: agent.id, resources: resources.allocate(role) }
-      }
+    const after = before === resources ? EMPTY : before.minus(resources)
+    if (after.isEmpty) {
+      agent.held.delete(client.index)
+      client.agentCount--
+    } else agent.held.set(client.index, after)
+  }
+
+  #charge(client: Client, resources: Resources, by: { factor: 1 | -1; allocations: number }): void {
+    chargesInto({ scalars: this.#scalars, plain: this.#plain }, resources, this.#kinds, by.factor)
+    this.#tree.charge(client.node, this.#scalars, by.allocations)
+    this.#quotas.chargeAllocated(client.books, this.#plain)
+  }
+
+  #unsubscribe(client: Client): void {
+    this.#clients.unsubscribe(client)
+    this.#clients.updateActive(client)
+    this.#forgetRefusals(client)
+    this.#removeIfUnused(client)
+  }
+
+  #forgetRefusals(client: Client): void {
+    if (this.#filters.clearClient(client.index)) this.#unblock(client)
+  }
+
+  #removeIfUnused(client: Client): void {
+    if (!this.#clients.removeIfUnused(client)) return
+    // Another client may get its index.
+    this.#filters.clearClient(client.index)
+    this.#unblock(client)
+  }
+
+  #unblock(client: Client): void {
+    for (const agent of this.#agents.all()) this.#agents.unblock(agent, client.index)
+  }
+
+  #clientsOf(framework: Framework): Client[] {
+    const clients: Client[] = []
+    for (const role of framework.spec.roles) {
+      const client = this.#clients.find(framework.id, role)
+      if (client !== undefined) clients.push(client)
     }
-    return undefined
+    return clients
   }
 
-  #isAllocatable(resources: Resources): boolean {
-    const scalars: Record<string, number> = {}
-    addScalars(scalars, resources)
-    const alternatives: readonly Amounts[] = this.#options.minAllocatable ?? [{ cpus: 0.01 }, { mem: 32 }]
-    return alternatives.some((least) =>
-      Object.entries(least).every(([name, amount]) => (scalars[name] ?? 0) >= Math.round(amount * 1000)),
-    )
+  #known(frameworkId: string): Framework {
+    const framework = this.#frameworks.get(frameworkId)
+    assert(framework !== undefined, 'only a known framework is changed')
+    return framework
   }
-}
 
-/** Throws an assertion error when the books of the allocator disagree. For tests and simulation; O(everything). */
-export function checkAllocator(_allocator: Allocator): void {}
-
-function addScalars(sums: Record<string, number>, resources: Resources): void {
-  for (const { template, amount } of resources.entries()) {
-    if (amount.kind === 'scalar') sums[template.name] = (sums[template.name] ?? 0) + amount.milli
+  #knownAgent(agentId: string): Agent {
+    const agent = this.#agents.find(agentId)
+    assert(agent !== undefined, 'only a known agent is changed')
+    return agent
   }
-}
-
-function compareText(a: string, b: string): number {
-  return a === b ? 0 : a < b ? -1 : 1
 }

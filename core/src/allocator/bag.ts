@@ -2,10 +2,10 @@
 
 import type { Resource } from '@isthmus/proto/gen/mesos'
 import { reservationsOf } from '../resources/reservations.ts'
-import type { Resources } from '../resources/resources.ts'
+import { Resources } from '../resources/resources.ts'
 import { ANY_ROLE } from '../resources/roles.ts'
 import type { FrameworkAbilities } from './contract.ts'
-import { KINDS_MAX, type Kinds } from './kinds.ts'
+import { KINDS_MAX, type Kinds, MILLI } from './kinds.ts'
 
 /** The parts of a bag by the role they are allocated to; without allocation info: `*`. */
 export function byRole(bag: Resources): ReadonlyMap<string, Resources> {
@@ -52,24 +52,76 @@ export function capable(bag: Resources, abilities: FrameworkAbilities): Resource
   )
 }
 
-/** Writes the milli-units of all scalars by kind into `row`; shared resources count once. */
+/** Writes the milli-units of all scalars by kind into `row`; shared resources count by copies. */
 export function scalarsInto(row: Float64Array, bag: Resources, kinds: Kinds): void {
   row.fill(0)
-  for (const { template, amount } of bag.entries()) {
+  for (const { template, amount, copies } of bag.entries()) {
     if (amount.kind !== 'scalar') continue
     const kind = kinds.idOf(template.name)
-    if (kind >= 0) row[kind]! += amount.milli
+    if (kind >= 0) row[kind]! += amount.milli * copies
   }
 }
 
 /** Like `scalarsInto`, of what quota counts only. */
 export function plainInto(row: Float64Array, bag: Resources, kinds: Kinds): void {
   row.fill(0)
-  for (const { template, amount } of bag.entries()) {
+  for (const { template, amount, copies } of bag.entries()) {
     if (amount.kind !== 'scalar' || !isPlain(template)) continue
     const kind = kinds.idOf(template.name)
-    if (kind >= 0) row[kind]! += amount.milli
+    if (kind >= 0) row[kind]! += amount.milli * copies
   }
+}
+
+/** Both at once, times `factor`: what a client holds more or less, and what of it quota counts. */
+export function chargesInto(
+  rows: { readonly scalars: Float64Array; readonly plain: Float64Array },
+  bag: Resources,
+  kinds: Kinds,
+  factor: 1 | -1,
+): void {
+  const { scalars, plain } = rows
+  scalars.fill(0)
+  plain.fill(0)
+  for (const { template, amount, copies } of bag.entries()) {
+    if (amount.kind !== 'scalar') continue
+    const kind = kinds.idOf(template.name)
+    if (kind < 0) continue
+    const milli = amount.milli * copies * factor
+    scalars[kind]! += milli
+    if (isPlain(template)) plain[kind]! += milli
+  }
+}
+
+/** The part that only one can have at a time: the same bag when that is all. */
+export function exclusivePart(bag: Resources): Resources {
+  for (const { template } of bag.entries()) if (template.shared !== undefined) return bag.nonShared()
+  return bag
+}
+
+/**
+ * The part of a bag that quota allows. Only what quota counts is cut: scalars that are unreserved and not revocable, except disks that are
+ * used whole (MOUNT, BLOCK, RAW), which are in or out. In the stage of guarantees nothing revocable is given.
+ *
+ * @param allowed `allowance`: milli-units by kind, Infinity = all
+ */
+export function withinAllowance(
+  bag: Resources,
+  allowed: { readonly allowance: Float64Array; readonly kinds: Kinds; readonly stage: 'guarantees' | 'all' },
+): Resources {
+  const left = allowed.allowance.slice()
+  const excess: Resource[] = []
+  for (const { template, amount } of bag.entries()) {
+    if (amount.kind !== 'scalar' || !isPlain(template)) continue
+    const kind = allowed.kinds.idOf(template.name)
+    if (kind < 0) continue
+    const isUsedWhole = template.disk?.source !== undefined && template.disk.source.type !== 'PATH'
+    const part = Math.min(amount.milli, left[kind]!)
+    const given = isUsedWhole && part < amount.milli ? 0 : part
+    left[kind]! -= given
+    if (given < amount.milli) excess.push({ ...template, scalar: { value: (amount.milli - given) / MILLI } })
+  }
+  const part = excess.length === 0 ? bag : bag.minus(Resources.fromProto(excess))
+  return allowed.stage === 'guarantees' ? part.nonRevocable() : part
 }
 
 /** The same number for equal bags; different bags rarely share one. */

@@ -43,6 +43,16 @@ interface Group {
   answer: boolean
 }
 
+/** What to remember; agent and client by index. */
+export interface Refusal {
+  readonly agent: number
+  readonly client: number
+  /** Without allocation info. */
+  readonly refused: Resources
+  readonly untilMs: number
+  readonly atMs: number
+}
+
 /** Pairs of numbers: the packed entry and its sequence number. */
 interface Bucket {
   pairs: Float64Array<ArrayBuffer>
@@ -68,7 +78,8 @@ export class Filters {
   }
 
   /** Remembers a refusal until `untilMs` (inclusive). Does nothing at {@link GROUPS_MAX}. O(groups of the agent). */
-  add(agent: number, client: number, refused: Resources, untilMs: number, atMs: number): void {
+  add(refusal: Refusal): void {
+    const { agent, client, refused, untilMs, atMs } = refusal
     assert(agent < AGENTS_MAX && client < CLIENTS_MAX, 'agents and clients have small indexes')
     const slot = this.#groupOf(agent, refused)
     if (slot < 0) return
