@@ -18,7 +18,7 @@ import { bagOf, validateResources } from './bag.ts'
 import { count } from './counters.ts'
 import type { AgentConnected, AgentMessages } from './events.ts'
 import { exitedExecutor, messageFromExecutor } from './executors.ts'
-import { agentMessage } from './messages.ts'
+import { agentMessage, isMastersVerdict } from './messages.ts'
 import { operationFromAgent } from './operation-status.ts'
 import { masterInfo } from './options.ts'
 import type { RegistryRecord } from './registry.ts'
@@ -160,6 +160,7 @@ function validateReturn(reregister: AgentMessageReregister): string | undefined 
   for (const task of tasks) {
     if (task.agent_id.value !== id) return `Task ${task.task_id.value} is of another agent`
     if (!known.has(task.framework_id.value)) return `Framework of task ${task.task_id.value} is missing`
+    if (isMastersVerdict(task.state)) return `Task ${task.task_id.value} is ${task.state}, which only a master says`
     const error = validateId(task.task_id.value) ?? validateResources(task.resources ?? [])
     if (error !== undefined) return `Task ${task.task_id.value}: ${error}`
   }

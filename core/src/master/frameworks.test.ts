@@ -142,7 +142,7 @@ test('SUBSCRIBED comes first, then a heartbeat at once and every 15 s', (t) => {
     requestId: 'r',
     call: { type: 'SUBSCRIBE', subscribe: { framework_info: { user: 'u', name: 'n', ...MULTI_ROLE } } },
   })
-  const shown = effects.flatMap((effect) => {
+  const shown = effects.flatMap((effect): unknown[] => {
     if (effect.kind === 'sendEvent') return [effect.event.type]
     return effect.kind === 'setTimer' ? [effect.atMs - stage.atMs] : []
   })

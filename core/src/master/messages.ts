@@ -163,6 +163,11 @@ export function isTerminal(state: TaskState): boolean {
   return TERMINAL.has(state)
 }
 
+/** Whether only a master can say this of a task: an agent that does is broken. */
+export function isMastersVerdict(state: TaskState): boolean {
+  return state === 'TASK_UNREACHABLE' || state === 'TASK_UNKNOWN' || state === 'TASK_GONE_BY_OPERATOR'
+}
+
 /** Whether a task in this state holds resources on its agent as far as the master knows. */
 export function holdsResources(state: TaskState): boolean {
   return !TERMINAL.has(state) && state !== 'TASK_UNREACHABLE'

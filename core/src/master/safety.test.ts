@@ -60,15 +60,17 @@ const draft: fc.Arbitrary<Draft> = fc.record({
   shape: fc.constantFrom('command', 'command', 'command', 'executor', 'executor', 'both', 'none'),
 })
 
+interface Subscribe {
+  kind: 'subscribe'
+  known: number | undefined
+  roles: readonly string[]
+  failover: number
+  checkpoint: boolean
+  aware: boolean
+}
+
 type Command =
-  | {
-      kind: 'subscribe'
-      known: number | undefined
-      roles: string[]
-      failover: number
-      checkpoint: boolean
-      aware: boolean
-    }
+  | Subscribe
   | { kind: 'closeStream'; at: number }
   | { kind: 'registerAgent' }
   | { kind: 'returnAgent'; at: number; tasks: boolean }
@@ -194,7 +196,7 @@ const agentSays: fc.Arbitrary<AgentMessage> = fc.constantFrom<AgentMessage>(
   },
 )
 
-const command: fc.Arbitrary<Command> = fc.oneof(
+const command = fc.oneof(
   fc.record({
     kind: fc.constant('subscribe' as const),
     known: fc.option(index, { nil: undefined }),
@@ -296,12 +298,15 @@ class Chaos {
         this.#accept(command)
         return
       case 'update': {
-        const [agent, framework] = [this.agents[command.agent], this.frameworks[command.framework]]
+        const running = this.#someTask(command.framework + command.agent)
+        const agent = running?.agent ?? this.agents[command.agent]
+        const framework = running?.framework ?? this.frameworks[command.framework]
         if (agent === undefined || framework === undefined) return
-        const uuid = this.stage.update(agent, framework, command.task, command.state, {
+        const task = command.task === 'e' ? command.task : (running?.task ?? command.task)
+        const uuid = this.stage.update(agent, framework, task, command.state, {
           ...(command.withUuid ? {} : { uuid: undefined }),
         })
-        this.uuids.set(command.task, uuid)
+        this.uuids.set(task, uuid)
         return
       }
       case 'acknowledge':
@@ -331,6 +336,7 @@ class Chaos {
         this.stage.operate(command.call)
         return
       case 'pass':
+        for (const agent of command.ms > 20_000 ? [] : this.agents) this.stage.hear(agent, { type: 'PONG' })
         this.stage.pass(command.ms)
         return
       case 'hold':
@@ -342,7 +348,7 @@ class Chaos {
     }
   }
 
-  #subscribe(command: Extract<Command, { kind: 'subscribe' }>): void {
+  #subscribe(command: Subscribe): void {
     const known = command.known === undefined ? undefined : this.frameworks[command.known]
     const framework = this.stage.subscribe({
       roles: command.roles,
@@ -448,7 +454,9 @@ class Chaos {
   }
 
   #accept(command: Extract<Command, { kind: 'accept' }>): void {
-    const [framework, agent] = [this.frameworks[command.framework], this.agents[command.agent]]
+    const agent = this.agents[command.agent]
+    const holders = this.frameworks.filter((one) => this.stage.offersOf(one).length > 0)
+    const framework = holders[command.framework % Math.max(1, holders.length)] ?? this.frameworks[command.framework]
     if (framework === undefined) return
     const own = this.stage.offersOf(framework)
     const ids = { own, all: [...this.stage.state.offers.keys()], twice: [...own, ...own], none: [] }[command.offers]
@@ -501,9 +509,24 @@ class Chaos {
     })
   }
 
-  #acknowledge({ framework: at, agent, task, latest }: Extract<Command, { kind: 'acknowledge' }>): void {
-    const framework = this.frameworks[at]
+  /** One of the tasks that run, with its framework and agent. */
+  #someTask(at: number): { framework: StageFramework; agent: StageAgent; task: string } | undefined {
+    const all = this.frameworks.flatMap((framework) => {
+      const tasks = [...(this.stage.state.frameworks.get(framework.id)?.tasks.values() ?? [])]
+      return tasks.flatMap(({ id, agentId }) => {
+        const agent = this.agents.find((one) => one.id === agentId)
+        return agent === undefined ? [] : [{ framework, agent, task: id }]
+      })
+    })
+    return all[at % Math.max(1, all.length)]
+  }
+
+  #acknowledge({ framework: at, agent: place, task: other, latest }: Extract<Command, { kind: 'acknowledge' }>): void {
+    const running = this.#someTask(at + place)
+    const framework = running?.framework ?? this.frameworks[at]
     if (framework === undefined) return
+    const task = latest ? (running?.task ?? other) : other
+    const agent = running === undefined ? place : this.agents.findIndex(({ id }) => id === running.agent.id)
     const known = this.stage.state.frameworks.get(framework.id)?.tasks.get(task)?.statusUuid
     const uuid = (latest ? known : this.uuids.get(task)) ?? new Uint8Array(16)
     this.stage.say(framework, {

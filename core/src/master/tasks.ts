@@ -9,7 +9,14 @@ import type { TaskState, TaskStatus } from '@isthmus/proto/gen/mesos'
 import type { CallAcknowledge, CallKill } from '@isthmus/proto/gen/scheduler'
 import { charge, discharge } from './charges.ts'
 import { count } from './counters.ts'
-import { holdsResources, isTerminal, type MasterStatus, masterStatus, taskMessage } from './messages.ts'
+import {
+  holdsResources,
+  isMastersVerdict,
+  isTerminal,
+  type MasterStatus,
+  masterStatus,
+  taskMessage,
+} from './messages.ts'
 import { reconcileTask } from './reconcile.ts'
 import { type Agent, type Framework, MAX_TASK_STATUSES, type MasterTask } from './state.ts'
 import { publish } from './subscribers.ts'
@@ -38,6 +45,11 @@ export function updateFromAgent(turn: Turn, agent: Agent, update: AgentMessageSt
     }
     return
   }
+  const latest = update.latest_state ?? update.status.state
+  if (isMastersVerdict(update.status.state) || isMastersVerdict(latest)) {
+    count(state.counters, 'master/invalid_status_updates')
+    return
+  }
   const status = { ...update.status, agent_id: update.status.agent_id ?? { value: agent.id } }
   sendEvent(turn, framework, { type: 'UPDATE', update: { status } })
   const task = agent.tasks.get(frameworkId)?.get(status.task_id.value)
@@ -45,7 +57,7 @@ export function updateFromAgent(turn: Turn, agent: Agent, update: AgentMessageSt
     count(state.counters, 'master/invalid_status_updates')
     return
   }
-  enterStatus(turn, { agent, framework, task, status, latest: update.latest_state ?? status.state })
+  enterStatus(turn, { agent, framework, task, status, latest })
   count(state.counters, 'master/valid_status_updates')
   const needsNoAcknowledgement = status.uuid === undefined || status.uuid.length === 0
   if (needsNoAcknowledgement && isTerminal(task.state)) removeTask(turn, agent, framework, task)
