@@ -32,7 +32,28 @@ export const OWNED_PROPERTIES: readonly string[] = [
   'yarn.nodemanager.log-dirs',
 ]
 
+/**
+ * Variables that containers take over from their NodeManager. The last two are the agent's marks: with them it finds and kills
+ * the containers of a NodeManager that died, which YARN itself would leave running.
+ */
+const PASSED_VARIABLES = [
+  'JAVA_HOME',
+  'HADOOP_COMMON_HOME',
+  'HADOOP_HDFS_HOME',
+  'HADOOP_CONF_DIR',
+  'HADOOP_YARN_HOME',
+  'HADOOP_HOME',
+  'HADOOP_MAPRED_HOME',
+  'CLASSPATH_PREPEND_DISTCACHE',
+  'PATH',
+  'LANG',
+  'TZ',
+  'ISTHMUS_CONTAINER_ID',
+  'MESOS_AGENT_ENDPOINT',
+].join(',')
+
 const DEFAULT_PROPERTIES: Readonly<Record<string, string>> = {
+  'yarn.nodemanager.env-whitelist': PASSED_VARIABLES,
   'yarn.nodemanager.vmem-check-enabled': 'false',
   'yarn.nodemanager.disk-health-checker.max-disk-utilization-per-disk-percentage': '99.5',
   'yarn.nodemanager.recovery.enabled': 'false',
