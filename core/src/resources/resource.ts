@@ -1,93 +1,101 @@
-// One kind of resource: everything about it but how much. Two amounts of the same kind add up; amounts of different kinds
-// stand side by side. The kind is a string, the same for the same kind, so that a map finds it.
+// One resource of a bag, and its message.
 
 import type { Resource } from '@isthmus/proto/gen/mesos'
-import { type Ranges, toRanges } from './ranges.ts'
-import { reservationsOf, upgradeReservation } from './reservations.ts'
-import { toMilli } from './scalar.ts'
+import { type Kind, kindOf } from './kind.ts'
+import { reservationsOf } from './reservations.ts'
+import { type Amount, printValue, readValue, toAmount, type Value } from './value.ts'
 
-/** How much: thousandths of a scalar, ranges, or a set of names. */
-export type Amount =
-  | { readonly kind: 'scalar'; readonly milli: number }
-  | { readonly kind: 'ranges'; readonly ranges: Ranges }
-  | { readonly kind: 'set'; readonly items: ReadonlySet<string> }
+export type { Amount } from './value.ts'
 
 /** An amount of one kind. */
 export interface Entry {
+  /** The same for the same kind, whatever the amount; the size of an indivisible resource belongs to its kind. */
   readonly key: string
-  /** The resource without its value. */
+  /** The resource without its value, reservations as a stack. */
   readonly template: Resource
+  /** How much; of an indivisible resource, how much each copy is. */
   readonly amount: Amount
-  /** Copies of a shared resource; 1 for all others. */
+  /** Copies of a shared resource; 1 for nearly all others. */
   readonly copies: number
 }
 
 /** Splits a resource into kind and amount; undefined when there is nothing of it. */
 export function toEntry(resource: Resource): Entry | undefined {
-  const amount = amountOf(resource)
-  if (amount === undefined || isNothing(amount)) return undefined
-  const { scalar: _scalar, ranges: _ranges, set: _set, ...rest } = resource
-  const template = upgradeReservation(rest)
-  return { key: keyOf(template, amount), template, amount, copies: 1 }
+  const value = readValue(resource)
+  return value === undefined ? undefined : entryOf(kindOf(resource, value), value)
 }
 
-/** The resource of an entry, once. */
+/**
+ * What a bag holds at one place, for callers.
+ *
+ * @param value the amount; of an indivisible kind: any
+ */
+export function entryOf(kind: Kind, value: Value, copies = 1): Entry {
+  return { key: kind.key, template: kind.template, amount: toAmount(kind.size ?? value), copies }
+}
+
+/** The message of an amount of a kind, in the form of a template. */
+export function toMessage(template: Resource, value: Value): Resource {
+  if (typeof value === 'number') return { ...template, scalar: { value: value / 1000 } }
+  if (value instanceof Set) return { ...template, set: { item: [...value] } }
+  return { ...template, ranges: { range: value as readonly { begin: number; end: number }[] } }
+}
+
+/** The message of an entry, once. */
 export function toResource({ template, amount }: Entry): Resource {
   switch (amount.kind) {
     case 'scalar':
-      return { ...template, type: 'SCALAR', scalar: { value: amount.milli / 1000 } }
+      return toMessage(template, amount.milli)
     case 'ranges':
-      return { ...template, type: 'RANGES', ranges: { range: amount.ranges } }
+      return toMessage(template, amount.ranges)
     case 'set':
-      return { ...template, type: 'SET', set: { item: [...amount.items] } }
+      return toMessage(template, amount.items)
     default:
       return amount satisfies never
   }
 }
 
-/** The same amount of another kind. */
-export function withTemplate(entry: Entry, template: Resource): Entry {
-  return { ...entry, template, key: keyOf(template, entry.amount) }
+/**
+ * `disk(allocated: r)(reservations: [(DYNAMIC,r,p)])[v1:data]:1024`, as Mesos prints a resource in its messages.
+ *
+ * @param copies of a shared resource, shown behind it
+ */
+export function printResource(template: Resource, value: Value, copies: number): string {
+  const { name, allocation_info: allocation, disk, revocable, shared } = template
+  const allocated = allocation?.role === undefined ? '' : `(allocated: ${allocation.role})`
+  const stack = reservationsOf(template).map((reservation) => `(${printReservation(reservation)})`)
+  const reserved = stack.length === 0 ? '' : `(reservations: [${stack.join(',')}])`
+  const marks = `${revocable === undefined ? '' : '{REV}'}${shared === undefined ? '' : '<SHARED>'}`
+  const count = shared === undefined ? '' : `<${copies}>`
+  return `${name}${allocated}${reserved}${printDisk(disk)}${marks}:${printValue(value)}${count}`
 }
 
-export function isNothing(amount: Amount): boolean {
-  if (amount.kind === 'scalar') return amount.milli === 0
-  return amount.kind === 'ranges' ? amount.ranges.length === 0 : amount.items.size === 0
-}
-
-function amountOf(resource: Resource): Amount | undefined {
-  if (resource.scalar !== undefined) return { kind: 'scalar', milli: toMilli(resource.scalar.value) }
-  if (resource.ranges !== undefined) {
-    const ranges = (resource.ranges.range ?? []).map(({ begin, end }) => ({ begin: Number(begin), end: Number(end) }))
-    return { kind: 'ranges', ranges: toRanges(ranges) }
+function printReservation({ type, role, principal, labels }: ReturnType<typeof reservationsOf>[number]): string {
+  const parts = [type ?? 'UNKNOWN', role ?? '']
+  if (principal !== undefined) parts.push(principal)
+  if (labels !== undefined) {
+    const pairs = (labels.labels ?? []).map(({ key, value }) => (value === undefined ? key : `${key}: ${value}`))
+    parts.push(`{${pairs.join(', ')}}`)
   }
-  return resource.set === undefined ? undefined : { kind: 'set', items: new Set(resource.set.item ?? []) }
+  return parts.join(',')
 }
 
-/** Plain resources, by far the most, get their key without any further look. A shared resource's size belongs to its kind. */
-function keyOf(template: Resource, amount: Amount): string {
-  const role = template.allocation_info?.role
-  const head = `${template.name}:${amount.kind}${role === undefined ? '' : `@${role}`}`
-  const reservations = reservationsOf(template)
-  const { disk, revocable, shared, provider_id: provider } = template
-  if (reservations.length === 0 && !disk && !revocable && !shared && !provider) return head
-  const size = shared && amount.kind === 'scalar' ? amount.milli : 0
-  const parts = [
-    reservations.map(normalize),
-    normalize(disk),
-    revocable !== undefined,
-    shared !== undefined,
-    provider?.value,
-    size,
-  ]
-  return `${head} ${JSON.stringify(parts)}`
+function printDisk(disk: Resource['disk']): string {
+  if (disk === undefined) return ''
+  const { source, persistence, volume } = disk
+  const parts = [source === undefined ? undefined : printSource(source), persistence?.id]
+  const made = parts.filter((part) => part !== undefined).join(',')
+  return `[${made}${volume === undefined ? '' : `:${printVolume(volume)}`}]`
 }
 
-/** The same value for the same message, in whatever order its fields were set. */
-function normalize(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(normalize)
-  if (typeof value === 'bigint') return String(value)
-  if (typeof value !== 'object' || value === null) return value
-  const entries = Object.entries(value).filter(([, entry]) => entry !== undefined)
-  return entries.sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, entry]) => [key, normalize(entry)])
+function printSource(source: NonNullable<NonNullable<Resource['disk']>['source']>): string {
+  const { type, id, profile, vendor } = source
+  if (id !== undefined || profile !== undefined) return `${type}(${vendor ?? ''},${id ?? ''},${profile ?? ''})`
+  const root = source.path?.root ?? source.mount?.root
+  return root === undefined ? type : `${type}:${root}`
+}
+
+function printVolume(volume: NonNullable<NonNullable<Resource['disk']>['volume']>): string {
+  const { container_path: path, host_path: host, mode } = volume
+  return host === undefined ? path : `${host}:${path}:${mode.toLowerCase()}`
 }

@@ -1,283 +1,420 @@
 // The bag of resources: what an agent has, an offer holds, a task uses. Start here.
 //
-// A bag is immutable: every operation gives a new one. Amounts of the same kind (name, type, reservation, allocation, disk,
-// revocable, shared, provider) are one entry; nothing of a kind is no entry. Scalars are exact to three decimals.
+// A bag is immutable: every operation gives a new one, or the same when nothing changes. Amounts of one kind (name, type, reservations,
+// allocation, disk, revocable, shared, provider) are one entry; nothing of a kind is no entry. Scalars are exact to three decimals.
+// Indivisible resources (shared, persistent volumes, MOUNT and BLOCK disks) never merge: they are counted.
+// Not here: whether a message makes sense (validate.ts), who may do what (the master), quantities without kinds (quantities.ts).
 //
-// Read next: resource.ts (what a kind is), parse.ts (text and JSON), operations.ts (reserve, create …), validate.ts.
+// Inside, a bag is a layout (layout.ts: the kinds, shared by all bags of the same kinds) and an array of bare values beside it:
+//
+//   layout  [cpus, mem, ports]           one object for all agents alike
+//   values  [4000, 4096000, [31000-..]]  thousandths, thousandths, ranges; copies where a kind is indivisible
+//
+// Costs, n and m entries: plus, minus, contains O(n + m) for the usual few entries; allocate, unallocate O(1); filters O(n), and O(1)
+// when nothing is filtered out by kind (unreserved, nonRevocable, … of a plain bag).
+//
+// Read next: kind.ts (what a kind is), value.ts (how much), parse.ts (text and JSON), operations.ts (reserve, create …), find.ts, validate.ts.
 //
 // Source: the resources chapter of the Mesos documentation and the behaviour of its Resources class.
 
-import type { Resource } from '@isthmus/proto/gen/mesos'
-import { addRanges, containsRanges, countRanges, printRanges, subtractRanges } from './ranges.ts'
-import { reservationRole, reservationsOf } from './reservations.ts'
-import { type Amount, type Entry, isNothing, toEntry, toResource, withTemplate } from './resource.ts'
-import { isStrictSubRoleOf } from './roles.ts'
+import type { Resource, ResourceReservationInfo } from '@isthmus/proto/gen/mesos'
+import { isSameKind, type Kind, kindOf } from './kind.ts'
+import { Layout } from './layout.ts'
+import type { Ranges } from './ranges.ts'
+import { downgradeReservation, popReservation, pushReservation } from './reservations.ts'
+import { type Entry, entryOf, printResource, toMessage } from './resource.ts'
+import { isSameOrSubRoleOf } from './roles.ts'
+import { addValues, containsValue, equalValues, quantityOf, readValue, subtractValues, type Value } from './value.ts'
 
 /** An immutable bag of resources. */
 export class Resources {
-  static readonly empty: Resources = new Resources(new Map())
-  readonly #entries: ReadonlyMap<string, Entry>
+  static readonly empty: Resources = new Resources(Layout.empty, [])
+  readonly #layout: Layout
+  /** Amounts by place; where the kind is indivisible, how many there are of it. */
+  readonly #values: readonly Value[]
 
-  private constructor(entries: ReadonlyMap<string, Entry>) {
-    this.#entries = entries
+  private constructor(layout: Layout, values: readonly Value[]) {
+    this.#layout = layout
+    this.#values = values
   }
 
-  /** A bag of these; the same kind several times adds up, nothing of a kind vanishes. */
+  static #of(layout: Layout, values: readonly Value[]): Resources {
+    return values.length === 0 ? Resources.empty : new Resources(layout, values)
+  }
+
+  /** A bag of these; the same kind several times adds up; what is nothing, negative or of no known type is left out. */
   static fromProto(list: readonly Resource[] | undefined): Resources {
     if (list === undefined || list.length === 0) return Resources.empty
-    const entries = new Map<string, Entry>()
+    const kinds: Kind[] = []
+    const values: Value[] = []
+    const index = list.length > INDEXED_MIN ? new Map<string, number>() : undefined
     for (const resource of list) {
-      const entry = toEntry(resource)
-      if (entry !== undefined) addEntry(entries, entry)
+      const value = readValue(resource)
+      if (value !== undefined) put(kinds, values, index, kindOf(resource, value), value)
     }
-    return Resources.#of(entries)
-  }
-
-  static #of(entries: Map<string, Entry>): Resources {
-    return entries.size === 0 ? Resources.empty : new Resources(entries)
+    return Resources.#of(Layout.of(kinds), values)
   }
 
   /** One message for each kind, reservations as stacks; a shared resource as often as it has copies. */
   toProto(): Resource[] {
+    return this.#messages((template) => template)
+  }
+
+  /** Messages with `role` and `reservation`, for frameworks without RESERVATION_REFINEMENT; refined reservations stay stacks. */
+  toPreRefinementProto(): Resource[] {
+    return this.#messages(downgradeReservation)
+  }
+
+  #messages(form: (template: Resource) => Resource): Resource[] {
     const list: Resource[] = []
-    for (const entry of this.#entries.values()) {
-      const resource = toResource(entry)
-      for (let copy = 0; copy < entry.copies; copy++) list.push(resource)
+    const { kinds } = this.#layout
+    for (let place = 0; place < kinds.length; place++) {
+      const { size, template } = kinds[place]!
+      const value = this.#values[place]!
+      const message = toMessage(form(template), size ?? value)
+      const copies = size === undefined ? 1 : (value as number)
+      for (let copy = 0; copy < copies; copy++) list.push(message)
     }
     return list
   }
 
   get isEmpty(): boolean {
-    return this.#entries.size === 0
+    return this.#values.length === 0
   }
 
-  /** The entries, one for each kind. */
-  entries(): Iterable<Entry> {
-    return this.#entries.values()
+  /** How many kinds there are. */
+  get size(): number {
+    return this.#values.length
+  }
+
+  /** The entries, one for each kind, made for the caller. */
+  entries(): readonly Entry[] {
+    return this.#layout.kinds.map((kind, place) => {
+      const value = this.#values[place]!
+      return entryOf(kind, value, kind.size === undefined ? 1 : (value as number))
+    })
   }
 
   plus(other: Resources): Resources {
     if (other.isEmpty) return this
     if (this.isEmpty) return other
-    const entries = new Map(this.#entries)
-    for (const entry of other.#entries.values()) addEntry(entries, entry)
-    return new Resources(entries)
+    const [mine, others] = [this.#layout, other.#layout]
+    const values = this.#values.slice()
+    if (mine === others) {
+      for (let place = 0; place < values.length; place++)
+        values[place] = addValues(values[place]!, other.#values[place]!)
+      return new Resources(mine, values)
+    }
+    const added: Kind[] = []
+    for (let at = 0; at < others.kinds.length; at++) {
+      const kind = others.kinds[at]!
+      const place = mine.placeOf(kind)
+      if (place >= 0) values[place] = addValues(values[place]!, other.#values[at]!)
+      else {
+        added.push(kind)
+        values.push(other.#values[at]!)
+      }
+    }
+    return new Resources(mine.withAll(added), values)
   }
 
   /** What is left; what is not there is not taken, so that nothing becomes negative. */
   minus(other: Resources): Resources {
     if (other.isEmpty || this.isEmpty) return this
-    const entries = new Map(this.#entries)
-    for (const entry of other.#entries.values()) subtractEntry(entries, entry)
-    return Resources.#of(entries)
+    const [mine, others] = [this.#layout, other.#layout]
+    const values: (Value | undefined)[] = this.#values.slice()
+    let gone = 0
+    let isChanged = false
+    for (let at = 0; at < others.kinds.length; at++) {
+      const place = mine === others ? at : mine.placeOf(others.kinds[at]!)
+      if (place < 0) continue
+      const left = subtractValues(values[place]!, other.#values[at]!)
+      values[place] = left
+      isChanged = true
+      if (left === undefined) gone++
+    }
+    if (!isChanged) return this
+    if (gone === values.length) return Resources.empty
+    if (gone === 0) return new Resources(mine, values as Value[])
+    const kinds = mine.kinds.filter((_, place) => values[place] !== undefined)
+    return new Resources(
+      Layout.of(kinds),
+      values.filter((value) => value !== undefined),
+    )
   }
 
   /** Says whether `other` could be taken out of this bag. */
   contains(other: Resources): boolean {
-    for (const entry of other.#entries.values()) {
-      const mine = this.#entries.get(entry.key)
-      if (mine === undefined || !containsEntry(mine, entry)) return false
+    const [mine, others] = [this.#layout, other.#layout]
+    if (others.kinds.length > mine.kinds.length) return false
+    for (let at = 0; at < others.kinds.length; at++) {
+      const place = mine === others ? at : mine.placeOf(others.kinds[at]!)
+      if (place < 0 || !containsValue(this.#values[place]!, other.#values[at]!)) return false
     }
     return true
   }
 
+  /** Says whether both hold the same amounts of the same kinds, in whatever order. */
   equals(other: Resources): boolean {
-    return this.#entries.size === other.#entries.size && this.contains(other) && other.contains(this)
+    if (this === other) return true
+    const [mine, others] = [this.#layout, other.#layout]
+    if (others.kinds.length !== mine.kinds.length) return false
+    for (let at = 0; at < others.kinds.length; at++) {
+      const place = mine === others ? at : mine.placeOf(others.kinds[at]!)
+      if (place < 0 || !equalValues(this.#values[place]!, other.#values[at]!)) return false
+    }
+    return true
   }
 
   /** The kinds that the predicate keeps; it sees a resource without its value. */
   filter(keep: (template: Resource) => boolean): Resources {
-    const entries = new Map<string, Entry>()
-    for (const entry of this.#entries.values()) if (keep(entry.template)) entries.set(entry.key, entry)
-    if (entries.size === this.#entries.size) return this
-    return Resources.#of(entries)
+    return this.#select(({ template }) => keep(template))
   }
 
-  /** Every amount turned into another kind. */
+  #select(keep: (kind: Kind) => boolean): Resources {
+    const { kinds } = this.#layout
+    const kept: Kind[] = []
+    const values: Value[] = []
+    for (let place = 0; place < kinds.length; place++) {
+      const kind = kinds[place]!
+      if (!keep(kind)) continue
+      kept.push(kind)
+      values.push(this.#values[place]!)
+    }
+    return kept.length === kinds.length ? this : Resources.#of(Layout.of(kept), values)
+  }
+
+  /** Every amount turned into another kind. A shared resource that is shared no longer counts once. */
   map(change: (template: Resource) => Resource): Resources {
-    const entries = new Map<string, Entry>()
-    for (const entry of this.#entries.values()) addEntry(entries, withTemplate(entry, change(entry.template)))
-    return Resources.#of(entries)
+    return Resources.fromProto(
+      this.#layout.kinds.flatMap((kind, place) => {
+        const changed = toMessage(change(kind.template), kind.size ?? this.#values[place]!)
+        const isOnce = kind.size === undefined || (kind.isShared && changed.shared === undefined)
+        return isOnce ? [changed] : new Array<Resource>(this.#values[place] as number).fill(changed)
+      }),
+    )
   }
 
   named(name: string): Resources {
-    return this.filter((template) => template.name === name)
+    return this.#select((kind) => kind.name === name)
   }
 
   unreserved(): Resources {
-    return this.filter((template) => reservationsOf(template).length === 0)
+    return this.#layout.hasReserved ? this.#select((kind) => kind.reservedTo === undefined) : this
   }
 
   /** What is reserved for this role itself; without a role, everything reserved. */
   reserved(role?: string): Resources {
-    return this.filter((template) => {
-      const reservedFor = reservationRole(template)
-      return reservedFor !== undefined && (role === undefined || reservedFor === role)
-    })
+    if (!this.#layout.hasReserved) return Resources.empty
+    return this.#select(({ reservedTo }) => reservedTo !== undefined && (role === undefined || reservedTo === role))
+  }
+
+  /** What is reserved for a role or one below it. */
+  reservedToSubtree(role: string): Resources {
+    if (!this.#layout.hasReserved) return Resources.empty
+    return this.#select(({ reservedTo }) => reservedTo !== undefined && isSameOrSubRoleOf(reservedTo, role))
   }
 
   /** The amounts reserved for each role. */
   reservations(): ReadonlyMap<string, Resources> {
-    const roles = new Set<string>()
-    for (const { template } of this.#entries.values()) {
-      const role = reservationRole(template)
-      if (role !== undefined) roles.add(role)
-    }
-    return new Map([...roles].map((role) => [role, this.reserved(role)]))
+    if (!this.#layout.hasReserved) return NO_PARTS
+    return this.#partsBy((kind) => kind.reservedTo)
   }
 
   /** What may be allocated to a role: unreserved, or reserved for it or for a role above it. */
   allocatableTo(role: string): Resources {
-    return this.filter((template) => {
-      const reservedFor = reservationRole(template)
-      return reservedFor === undefined || reservedFor === role || isStrictSubRoleOf(role, reservedFor)
-    })
+    if (!this.#layout.hasReserved) return this
+    return this.#select(({ reservedTo }) => reservedTo === undefined || isSameOrSubRoleOf(role, reservedTo))
   }
 
   allocatedTo(role: string): Resources {
-    return this.filter((template) => template.allocation_info?.role === role)
+    if (this.#layout.allocatedTo === role) return this
+    return this.#select((kind) => kind.allocatedTo === role)
   }
 
   /** The amounts by the role they are allocated to. */
   allocations(): ReadonlyMap<string, Resources> {
+    const only = this.#layout.allocatedTo
+    return only === undefined ? this.#partsBy((kind) => kind.allocatedTo) : new Map([[only, this]])
+  }
+
+  #partsBy(roleOf: (kind: Kind) => string | undefined): ReadonlyMap<string, Resources> {
     const roles = new Set<string>()
-    for (const { template } of this.#entries.values()) {
-      if (template.allocation_info?.role !== undefined) roles.add(template.allocation_info.role)
+    for (const kind of this.#layout.kinds) {
+      const role = roleOf(kind)
+      if (role !== undefined) roles.add(role)
     }
-    return new Map([...roles].map((role) => [role, this.allocatedTo(role)]))
+    return new Map([...roles].map((role) => [role, this.#select((kind) => roleOf(kind) === role)]))
   }
 
   /** Everything allocated to a role. */
   allocate(role: string): Resources {
+    if (this.isEmpty || this.#layout.allocatedTo === role) return this
+    const layout = this.#layout.allocate(role)
+    if (layout !== undefined) return new Resources(layout, this.#values)
     return this.map((template) => ({ ...template, allocation_info: { role } }))
   }
 
   /** Everything without an allocation. */
   unallocate(): Resources {
+    if (this.#layout.isUnallocated) return this
+    const layout = this.#layout.unallocate()
+    if (layout !== undefined) return new Resources(layout, this.#values)
     return this.map(({ allocation_info: _allocation, ...rest }) => rest)
   }
 
+  /** Everything reserved once more. */
+  pushReservation(reservation: ResourceReservationInfo): Resources {
+    return this.map((template) => pushReservation(template, reservation))
+  }
+
+  /** Everything reserved once less; what is unreserved stays so. */
+  popReservation(): Resources {
+    return this.map(popReservation)
+  }
+
+  /** Everything without any reservation. */
+  toUnreserved(): Resources {
+    return this.#layout.hasReserved ? this.map(({ reservations: _stack, ...rest }) => rest) : this
+  }
+
   revocable(): Resources {
-    return this.filter((template) => template.revocable !== undefined)
+    return this.#layout.hasRevocable ? this.#select((kind) => kind.isRevocable) : Resources.empty
   }
 
   nonRevocable(): Resources {
-    return this.filter((template) => template.revocable === undefined)
+    return this.#layout.hasRevocable ? this.#select((kind) => !kind.isRevocable) : this
   }
 
   shared(): Resources {
-    return this.filter((template) => template.shared !== undefined)
+    return this.#layout.hasShared ? this.#select((kind) => kind.isShared) : Resources.empty
   }
 
   nonShared(): Resources {
-    return this.filter((template) => template.shared === undefined)
+    return this.#layout.hasShared ? this.#select((kind) => !kind.isShared) : this
   }
 
   persistentVolumes(): Resources {
-    return this.filter((template) => template.disk?.persistence !== undefined)
+    return this.#layout.hasVolumes ? this.#select((kind) => kind.isVolume) : Resources.empty
   }
 
   scalars(): Resources {
-    const entries = new Map<string, Entry>()
-    for (const entry of this.#entries.values()) if (entry.amount.kind === 'scalar') entries.set(entry.key, entry)
-    return Resources.#of(entries)
+    return this.#layout.hasScalarsOnly ? this : this.#select((kind) => kind.type === 'scalar')
+  }
+
+  nonScalars(): Resources {
+    return this.#layout.hasScalarsOnly ? Resources.empty : this.#select((kind) => kind.type !== 'scalar')
+  }
+
+  /** Whether a reservation is refined: a stack of two or more. */
+  get hasRefinedReservations(): boolean {
+    return this.#layout.hasReserved && this.#layout.kinds.some((kind) => kind.isRefined)
+  }
+
+  /** The role everything is allocated to; undefined when the roles differ or there is none. */
+  get allocationRole(): string | undefined {
+    return this.#layout.allocatedTo
+  }
+
+  /** How many of each there are of what `one` holds: copies if shared, else 1 or 0. The least over its kinds. */
+  countOf(one: Resources): number {
+    let least = Number.POSITIVE_INFINITY
+    for (const kind of one.#layout.kinds) {
+      const place = this.#layout.placeOf(kind)
+      if (place < 0) return 0
+      least = Math.min(least, kind.size === undefined ? 1 : (this.#values[place] as number))
+    }
+    return one.isEmpty ? 0 : least
   }
 
   /** Sum of a scalar in thousandths over all its kinds, shared resources counted once. */
   milli(name: string): number {
+    const { kinds } = this.#layout
     let sum = 0
-    for (const { template, amount } of this.#entries.values()) {
-      if (template.name === name && amount.kind === 'scalar') sum += amount.milli
+    for (let place = 0; place < kinds.length; place++) {
+      const kind = kinds[place]!
+      if (kind.name === name && kind.type === 'scalar') sum += this.#quantityAt(kind, place)
     }
     return sum
   }
 
-  /** Scalars in thousandths and counts of ranges and sets (in thousandths too), by name. */
+  get cpusMilli(): number {
+    return this.milli('cpus')
+  }
+
+  get gpusMilli(): number {
+    return this.milli('gpus')
+  }
+
+  /** Thousandths of a megabyte. */
+  get memMilli(): number {
+    return this.milli('mem')
+  }
+
+  /** Thousandths of a megabyte, volumes included. */
+  get diskMilli(): number {
+    return this.milli('disk')
+  }
+
+  /** All numbers of the ranges of a name, over all its kinds. */
+  ranges(name: string): Ranges {
+    let all: Ranges = []
+    for (const [place, kind] of this.#layout.kinds.entries()) {
+      if (kind.name === name && kind.type === 'ranges')
+        all = addValues(all, kind.size ?? this.#values[place]!) as Ranges
+    }
+    return all
+  }
+
+  get ports(): Ranges {
+    return this.ranges('ports')
+  }
+
+  /** Scalars in thousandths and counts of ranges and sets (in thousandths too), by name; shared resources counted once. */
   quantities(): Map<string, number> {
     const sums = new Map<string, number>()
-    for (const { template, amount } of this.#entries.values()) {
-      sums.set(template.name, (sums.get(template.name) ?? 0) + quantity(amount))
+    const { kinds } = this.#layout
+    for (let place = 0; place < kinds.length; place++) {
+      const kind = kinds[place]!
+      sums.set(kind.name, (sums.get(kind.name) ?? 0) + this.#quantityAt(kind, place))
     }
     return sums
   }
 
+  #quantityAt(kind: Kind, place: number): number {
+    if (kind.size === undefined) return quantityOf(this.#values[place]!)
+    return quantityOf(kind.size) * (kind.isShared ? 1 : (this.#values[place] as number))
+  }
+
   get names(): ReadonlySet<string> {
-    return new Set([...this.#entries.values()].map(({ template }) => template.name))
+    return new Set(this.#layout.kinds.map((kind) => kind.name))
   }
 
-  /** `cpus:4; mem(allocated: r):32; ports:[31000-32000]`, as Mesos prints resources in its messages. */
+  /** `cpus:4; mem(allocated: r):32; ports:[31000-32000]`, as Mesos prints resources in its messages; `{}` when empty. */
   toString(): string {
-    return [...this.#entries.values()].map(printEntry).join('; ')
+    if (this.isEmpty) return '{}'
+    const parts = this.#layout.kinds.map(({ template, size }, place) => {
+      const value = this.#values[place]!
+      return printResource(template, size ?? value, size === undefined ? 1 : (value as number))
+    })
+    return parts.join('; ')
   }
 }
 
-function addEntry(entries: Map<string, Entry>, added: Entry): void {
-  const mine = entries.get(added.key)
-  if (mine === undefined) entries.set(added.key, added)
-  else if (mine.template.shared !== undefined) entries.set(added.key, { ...mine, copies: mine.copies + added.copies })
-  else entries.set(added.key, { ...mine, amount: addAmounts(mine.amount, added.amount) })
-}
+const NO_PARTS: ReadonlyMap<string, Resources> = new Map()
 
-function subtractEntry(entries: Map<string, Entry>, taken: Entry): void {
-  const mine = entries.get(taken.key)
-  if (mine === undefined) return
-  if (mine.template.shared !== undefined) {
-    const copies = mine.copies - taken.copies
-    if (copies <= 0) entries.delete(taken.key)
-    else entries.set(taken.key, { ...mine, copies })
+/** From so many messages on an index finds the kinds met before. */
+const INDEXED_MIN = 12
+
+/** Adds an amount to what was collected so far. */
+function put(kinds: Kind[], values: Value[], index: Map<string, number> | undefined, kind: Kind, value: Value): void {
+  const amount = kind.size === undefined ? value : 1
+  const place = index === undefined ? kinds.findIndex((one) => isSameKind(one, kind)) : (index.get(kind.key) ?? -1)
+  if (place >= 0) {
+    values[place] = addValues(values[place]!, amount)
     return
   }
-  const amount = subtractAmounts(mine.amount, taken.amount)
-  if (isNothing(amount)) entries.delete(taken.key)
-  else entries.set(taken.key, { ...mine, amount })
-}
-
-function containsEntry(whole: Entry, part: Entry): boolean {
-  if (whole.template.shared !== undefined) return whole.copies >= part.copies
-  const [a, b] = [whole.amount, part.amount]
-  if (a.kind === 'scalar' && b.kind === 'scalar') return a.milli >= b.milli
-  if (a.kind === 'ranges' && b.kind === 'ranges') return containsRanges(a.ranges, b.ranges)
-  if (a.kind !== 'set' || b.kind !== 'set') return false
-  return [...b.items].every((item) => a.items.has(item))
-}
-
-function addAmounts(a: Amount, b: Amount): Amount {
-  if (a.kind === 'scalar' && b.kind === 'scalar') return { kind: 'scalar', milli: a.milli + b.milli }
-  if (a.kind === 'ranges' && b.kind === 'ranges') return { kind: 'ranges', ranges: addRanges(a.ranges, b.ranges) }
-  if (a.kind === 'set' && b.kind === 'set') return { kind: 'set', items: new Set([...a.items, ...b.items]) }
-  return a
-}
-
-function subtractAmounts(a: Amount, b: Amount): Amount {
-  if (a.kind === 'scalar' && b.kind === 'scalar') return { kind: 'scalar', milli: Math.max(0, a.milli - b.milli) }
-  if (a.kind === 'ranges' && b.kind === 'ranges') return { kind: 'ranges', ranges: subtractRanges(a.ranges, b.ranges) }
-  if (a.kind === 'set' && b.kind === 'set') {
-    return { kind: 'set', items: new Set([...a.items].filter((item) => !b.items.has(item))) }
-  }
-  return a
-}
-
-function quantity(amount: Amount): number {
-  if (amount.kind === 'scalar') return amount.milli
-  return 1000 * (amount.kind === 'ranges' ? countRanges(amount.ranges) : amount.items.size)
-}
-
-function printEntry({ template, amount, copies }: Entry): string {
-  const marks: string[] = []
-  if (template.allocation_info?.role !== undefined) marks.push(`(allocated: ${template.allocation_info.role})`)
-  const reservations = reservationsOf(template).map(({ type, role, principal }) => {
-    const by = principal === undefined || principal === '' ? '' : `,${principal}`
-    return `(${type ?? 'UNKNOWN'},${role ?? ''}${by})`
-  })
-  if (reservations.length > 0) marks.push(`(reservations: [${reservations.join(',')}])`)
-  const persistence = template.disk?.persistence
-  if (persistence !== undefined) marks.push(`[${persistence.id}:${template.disk?.volume?.container_path ?? ''}]`)
-  if (template.revocable !== undefined) marks.push('{REV}')
-  if (template.shared !== undefined) marks.push(copies > 1 ? `<SHARED>×${copies}` : '<SHARED>')
-  return `${template.name}${marks.join('')}:${printAmount(amount)}`
-}
-
-function printAmount(amount: Amount): string {
-  if (amount.kind === 'scalar') return String(amount.milli / 1000)
-  return amount.kind === 'ranges' ? printRanges(amount.ranges) : `{${[...amount.items].join(', ')}}`
+  index?.set(kind.key, kinds.length)
+  kinds.push(kind)
+  values.push(amount)
 }

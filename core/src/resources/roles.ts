@@ -34,6 +34,11 @@ export function isStrictSubRoleOf(role: string, ancestor: string): boolean {
   return role.length > ancestor.length && role.startsWith(ancestor) && role[ancestor.length] === '/'
 }
 
+/** Says whether `role` is `ancestor` or lies below it. */
+export function isSameOrSubRoleOf(role: string, ancestor: string): boolean {
+  return role === ancestor || isStrictSubRoleOf(role, ancestor)
+}
+
 /** The role one level up; undefined for a role at the top. */
 export function parentRole(role: string): string | undefined {
   const slash = role.lastIndexOf('/')
