@@ -24,7 +24,7 @@ export type HdfsOpener = (uri: string, options: { readonly signal?: AbortSignal 
 /** Brings URIs into sandboxes. */
 export interface Fetcher {
   /**
-   * Fetches all URIs side by side. Rejects with an IoError `Failed to fetch all URIs for container '…': …` whose tail names the
+   * Fetches the URIs one after the other. Rejects with an IoError `Failed to fetch all URIs for container '…': …` whose tail names the
    * first URI that failed and why; what arrived stays in the sandbox.
    */
   readonly fetch: (request: FetchRequest) => Promise<void>
