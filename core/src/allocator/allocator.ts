@@ -38,6 +38,7 @@ import {
 } from './contract.ts'
 import { Filters } from './filters.ts'
 import { Kinds } from './kinds.ts'
+import { leastOf } from './least.ts'
 import { Offerings } from './offering.ts'
 import { Quotas } from './quota.ts'
 import { RoleTree } from './role-tree.ts'
@@ -87,9 +88,10 @@ export class Allocator {
 
   constructor(options: AllocatorOptions) {
     const kinds = this.#kinds
-    const quotas = new Quotas(kinds)
+    const leastDefault = leastOf(options.minAllocatable ?? LEAST_DEFAULT, kinds)
+    const quotas = new Quotas(kinds, leastDefault)
     const tree = new RoleTree(kinds, options.fairSharingExcluded ?? [])
-    const clients = new Clients({ kinds, quotas, tree, leastDefault: options.minAllocatable ?? LEAST_DEFAULT })
+    const clients = new Clients({ kinds, quotas, tree, leastDefault })
     const region = options.domain?.fault_domain?.region.name
     const agents = new Agents({ kinds, tree, quotas, region, filterGpus: options.filterGpuResources ?? true })
     const filters = this.#filters

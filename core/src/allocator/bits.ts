@@ -25,21 +25,39 @@ export function clearBit(bits: Bits | undefined, index: number): void {
   if (bits !== undefined && index >>> 5 < bits.length) bits[index >>> 5]! &= ~(1 << (index & 31))
 }
 
+/** Members of `of`, when given also of `only`, and of neither `without` nor `norOf`. */
+export interface Selection {
+  of: Bits
+  only: Bits | undefined
+  without: Bits | undefined
+  norOf: Bits | undefined
+}
+
+/** Whether an index is selected. */
+export function isSelected({ of, only, without, norOf }: Selection, index: number): boolean {
+  return (
+    hasBit(of, index) && (only === undefined || hasBit(only, index)) && !hasBit(without, index) && !hasBit(norOf, index)
+  )
+}
+
 /**
- * Writes the members of `bits` that are not in `without` into `found`.
+ * Writes the selected indexes into `found`.
  *
  * @returns how many there are, or -1 as soon as they are more than `found` holds
  */
-export function membersWithout(bits: Bits, without: Bits | undefined, found: Int32Array): number {
-  const shared = without === undefined ? 0 : Math.min(without.length, bits.length)
+export function membersOf({ of, only, without, norOf }: Selection, found: Int32Array): number {
+  const length = only === undefined ? of.length : Math.min(of.length, only.length)
+  const withoutLength = without === undefined ? 0 : without.length
+  const norLength = norOf === undefined ? 0 : norOf.length
   let count = 0
-  for (let at = 0; at < bits.length; at++) {
-    let word = bits[at]!
-    if (at < shared) word &= ~without![at]!
+  for (let at = 0; at < length; at++) {
+    let word = of[at]!
+    if (only !== undefined) word &= only[at]!
+    if (at < withoutLength) word &= ~without![at]!
+    if (at < norLength) word &= ~norOf![at]!
     while (word !== 0) {
       if (count === found.length) return -1
-      const bit = 31 - Math.clz32(word & -word)
-      found[count++] = at * 32 + bit
+      found[count++] = at * 32 + 31 - Math.clz32(word & -word)
       word &= word - 1
     }
   }

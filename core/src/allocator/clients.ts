@@ -5,8 +5,9 @@
 
 import { assert } from '../base/assert.ts'
 import { type Bits, clearBit, setBit } from './bits.ts'
-import type { Amounts, FrameworkSpec } from './contract.ts'
-import { KINDS_MAX, type Kinds } from './kinds.ts'
+import type { FrameworkSpec } from './contract.ts'
+import type { Kinds } from './kinds.ts'
+import { type Least, leastOf } from './least.ts'
 import type { Quotas, RoleBooks } from './quota.ts'
 import type { RoleTree } from './role-tree.ts'
 
@@ -17,9 +18,6 @@ export const HIERARCHICAL_ROLE = 2
 /** Agents that have it are for clients that know it; a bit of `has`. */
 export const GPU_RESOURCES = 1
 export const REGION_AWARE = 2
-
-/** A set of amounts of which all are needed. */
-export type Least = readonly { readonly kind: number; readonly milli: number }[]
 
 /** A framework as the allocator keeps it. */
 export interface Framework {
@@ -60,11 +58,11 @@ export class Clients {
   readonly #quotas: Quotas
   readonly #kinds: Kinds
 
-  constructor(parts: { tree: RoleTree; quotas: Quotas; kinds: Kinds; leastDefault: readonly Amounts[] }) {
+  constructor(parts: { tree: RoleTree; quotas: Quotas; kinds: Kinds; leastDefault: readonly Least[] }) {
     this.#tree = parts.tree
     this.#quotas = parts.quotas
     this.#kinds = parts.kinds
-    this.leastDefault = this.#leastOf(parts.leastDefault)
+    this.leastDefault = parts.leastDefault
   }
 
   /** The client, or undefined. */
@@ -82,7 +80,7 @@ export class Clients {
       node: this.#tree.addClient(role, frameworkId, index),
       frameworkId,
       role,
-      books: this.#quotas.retain(role),
+      books: this.#quotas.retainFor(role, index),
       framework: undefined,
       agentCount: 0,
       needs: 0,
@@ -105,7 +103,7 @@ export class Clients {
     if (least !== undefined) this.ownLeastCount++
     client.needs = (capabilities.multiRole ? MULTI_ROLE : 0) | (client.role.includes('/') ? HIERARCHICAL_ROLE : 0)
     client.has = (capabilities.gpuResources ? GPU_RESOURCES : 0) | (capabilities.regionAware ? REGION_AWARE : 0)
-    client.least = least === undefined ? this.leastDefault : this.#leastOf(least)
+    client.least = least === undefined ? this.leastDefault : leastOf(least, this.#kinds)
   }
 
   /** The client's framework is gone or has left the role. */
@@ -134,29 +132,9 @@ export class Clients {
     ofRole.delete(client.frameworkId)
     if (ofRole.size === 0) this.#byRole.delete(client.role)
     this.#tree.removeClient(client.node)
-    this.#quotas.release(client.books)
+    this.#quotas.releaseFor(client.books, client.index)
     this.list[client.index] = undefined
     this.#free.push(client.index)
     return true
   }
-
-  #leastOf(alternatives: readonly Amounts[]): Least[] {
-    return alternatives.map((amounts) => {
-      const row = this.#kinds.row(amounts)
-      const least: { kind: number; milli: number }[] = []
-      for (let kind = 0; kind < KINDS_MAX; kind++) if (row[kind]! > 0) least.push({ kind, milli: row[kind]! })
-      return least
-    })
-  }
-}
-
-/** Whether a row of amounts, from `offset` on, holds at least one of the alternatives; no alternatives = always. */
-export function isAllocatable(amounts: Float64Array, offset: number, alternatives: readonly Least[]): boolean {
-  if (alternatives.length === 0) return true
-  for (const least of alternatives) {
-    let isEnough = true
-    for (const { kind, milli } of least) if (amounts[offset + kind]! < milli) isEnough = false
-    if (isEnough) return true
-  }
-  return false
 }

@@ -7,10 +7,11 @@ import type { Resources } from '../resources/resources.ts'
 import { isStrictSubRoleOf } from '../resources/roles.ts'
 import type { Agent, Agents, View } from './agents.ts'
 import { capable, emptyRow, scalarsInto, withinAllowance } from './bag.ts'
-import { type Client, isAllocatable } from './clients.ts'
+import type { Client } from './clients.ts'
 import type { ReasonCode } from './contract.ts'
 import type { Filters } from './filters.ts'
 import { KINDS_MAX, type Kinds } from './kinds.ts'
+import { isAllocatable } from './least.ts'
 import type { Quotas } from './quota.ts'
 
 /** Reservation roles a view's key has room for; agents with more have their views made each time. */
@@ -52,6 +53,7 @@ export class Offerings {
   readonly #quotas: Quotas
   readonly #kinds: Kinds
   readonly #allowance = emptyRow()
+  readonly #allowed = emptyRow()
   readonly #row = emptyRow()
 
   constructor(parts: { agents: Agents; filters: Filters; quotas: Quotas; kinds: Kinds }) {
@@ -115,6 +117,7 @@ export class Offerings {
     const limiting = this.#allow({ agent, client, stage })
     if (limiting === undefined) return { resources }
     if (limiting === 'nothing') return HELD_BACK
+    if (!agent.isSpecial && !isAllocatable(this.#allowed, 0, client.least)) return limiting
     const part = withinAllowance(resources, { allowance: this.#allowance, kinds: this.#kinds, stage })
     if (!this.#isEnough(part, client)) return limiting
     if (this.#filters.refuses(agent.index, client.index, part)) return REFUSED_PART
@@ -141,6 +144,7 @@ export class Offerings {
         if (allowed > 0 && free > 0) isNeeded = true
       }
       this.#allowance[kind] = allowed
+      this.#allowed[kind] = Math.min(allowed, free)
       if (allowed < free) limiting = limit <= headroom ? LIMITED : HELD_BACK
     }
     if (stage === 'guarantees' && !isNeeded) return 'nothing'

@@ -11,14 +11,18 @@
 import { assert } from '../base/assert.ts'
 import { topLevelRole } from '../resources/roles.ts'
 import { emptyRow } from './bag.ts'
+import { type Bits, clearBit, setBit } from './bits.ts'
 import type { RoleQuota } from './contract.ts'
 import { KINDS_MAX, type Kinds } from './kinds.ts'
+import { isAllocatable, type Least } from './least.ts'
 
 /** The books of one top-level role. */
 export interface RoleBooks {
   readonly role: string
   /** Clients, agents with reservations, and the quota itself that need this entry. */
   users: number
+  /** Indexes of the clients of the role and below. */
+  readonly clients: Set<number>
   /** Unreserved and not revocable, allocated to the role or below, by kind. */
   readonly allocated: Float64Array
   readonly reserved: Float64Array
@@ -28,6 +32,9 @@ export interface RoleBooks {
   limits: Float64Array
   /** What is missing of the guarantees. */
   readonly missing: Float64Array
+  /** What the bits of the clients say. */
+  isMissing: boolean
+  isClosed: boolean
   quota: RoleQuota | undefined
 }
 
@@ -37,12 +44,19 @@ export class Quotas {
   readonly free = emptyRow()
   /** Σ of what is missing of guarantees, by kind. */
   readonly required = emptyRow()
+  /** Clients whose guarantee misses something. */
+  missing: Bits = new Int32Array(1)
+  /** Clients whose limit leaves less than an offer holds at least, so that they can have what is reserved or revocable only. */
+  closed: Bits = new Int32Array(1)
+  readonly #least: readonly Least[]
   readonly #kinds: Kinds
   readonly #roles = new Map<string, RoleBooks>()
+  readonly #row = emptyRow()
   #quotaCount = 0
 
-  constructor(kinds: Kinds) {
+  constructor(kinds: Kinds, leastDefault: readonly Least[]) {
     this.#kinds = kinds
+    this.#least = leastDefault
   }
 
   /** Whether any role has quota. */
@@ -63,17 +77,36 @@ export class Quotas {
       books = {
         role: top,
         users: 0,
+        clients: new Set(),
         allocated: emptyRow(),
         reserved: emptyRow(),
         guarantees: emptyRow(),
         limits: emptyRow().fill(Number.POSITIVE_INFINITY),
         missing: emptyRow(),
+        isMissing: false,
+        isClosed: false,
         quota: undefined,
       }
       this.#roles.set(top, books)
     }
     books.users++
     return books
+  }
+
+  /** The books of a client's top-level role: one more user, who also hears of the role's state. */
+  retainFor(role: string, client: number): RoleBooks {
+    const books = this.retain(role)
+    books.clients.add(client)
+    this.#markClient(books, client)
+    return books
+  }
+
+  /** The client is gone. */
+  releaseFor(books: RoleBooks, client: number): void {
+    books.clients.delete(client)
+    clearBit(this.missing, client)
+    clearBit(this.closed, client)
+    this.release(books)
   }
 
   /** One user less. */
@@ -122,6 +155,15 @@ export class Quotas {
     return Math.max(0, this.free[kind]! - required + books.missing[kind]!)
   }
 
+  /** Whether roles that miss no guarantee may have anything at all that quota counts. */
+  get hasSurplus(): boolean {
+    for (let kind = 0; kind < KINDS_MAX; kind++) {
+      const required = this.required[kind]!
+      this.#row[kind] = required === 0 ? Number.POSITIVE_INFINITY : this.free[kind]! - required
+    }
+    return isAllocatable(this.#row, 0, this.#least)
+  }
+
   /** Roles with books, for checks and explanations. */
   roles(): IterableIterator<RoleBooks> {
     return this.#roles.values()
@@ -133,10 +175,32 @@ export class Quotas {
   }
 
   #updateMissing(books: RoleBooks): void {
-    for (let kind = 0; kind < KINDS_MAX; kind++) {
+    for (let kind = 0; kind < this.#kinds.count; kind++) {
       const missing = Math.max(0, books.guarantees[kind]! - books.allocated[kind]! - books.reserved[kind]!)
       this.required[kind]! += missing - books.missing[kind]!
       books.missing[kind] = missing
     }
+    this.#mark(books)
+  }
+
+  #mark(books: RoleBooks): void {
+    const isMissing = books.quota !== undefined && books.missing.some((amount) => amount > 0)
+    const isClosed = books.quota !== undefined && !isAllocatable(this.#leftOf(books), 0, this.#least)
+    if (isMissing === books.isMissing && isClosed === books.isClosed) return
+    books.isMissing = isMissing
+    books.isClosed = isClosed
+    for (const client of books.clients) this.#markClient(books, client)
+  }
+
+  #markClient(books: RoleBooks, client: number): void {
+    if (books.isMissing) this.missing = setBit(this.missing, client)
+    else clearBit(this.missing, client)
+    if (books.isClosed) this.closed = setBit(this.closed, client)
+    else clearBit(this.closed, client)
+  }
+
+  #leftOf(books: RoleBooks): Float64Array {
+    for (let kind = 0; kind < KINDS_MAX; kind++) this.#row[kind] = this.limitLeft(books, kind)
+    return this.#row
   }
 }

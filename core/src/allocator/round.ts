@@ -8,9 +8,10 @@
 
 import type { Resources } from '../resources/resources.ts'
 import type { Agent, Agents } from './agents.ts'
-import { membersWithout } from './bits.ts'
-import { type Clients, isAllocatable } from './clients.ts'
+import { isSelected, membersOf, type Selection } from './bits.ts'
+import type { Clients } from './clients.ts'
 import { KINDS_MAX } from './kinds.ts'
+import { isAllocatable } from './least.ts'
 import type { Offerings, Stage } from './offering.ts'
 import type { Quotas } from './quota.ts'
 import type { RoleTree } from './role-tree.ts'
@@ -36,6 +37,7 @@ export class Round {
   readonly #parts: RoundParts
   readonly #few = new Int32Array(FEW_CANDIDATES)
   readonly #tryClient = (client: number): boolean => this.#try(client)
+  readonly #selection: Selection = { of: new Int32Array(1), only: undefined, without: undefined, norOf: undefined }
   #agent: Agent | undefined
   readonly #question: { stage: Stage; withoutShared: boolean } = { stage: 'all', withoutShared: false }
 
@@ -72,13 +74,29 @@ export class Round {
   }
 
   #offerToNext(agent: Agent): boolean {
-    const { clients, tree } = this.#parts
+    const { tree } = this.#parts
     tree.refresh()
-    const count = membersWithout(clients.active, agent.blocked, this.#few)
+    this.#select(agent)
+    const count = membersOf(this.#selection, this.#few)
     if (count === 0) return false
     if (count > 0) return this.#tryInOrder([...this.#few.subarray(0, count)])
     if (this.#isOnlyReserved(agent)) return this.#tryInOrder(this.#clientsOfReservations(agent))
     return tree.walk(this.#tryClient) >= 0
+  }
+
+  /** Those in line who may have something of the agent, as far as bits can tell. */
+  #select(agent: Agent): void {
+    const { clients, quotas } = this.#parts
+    const selection = this.#selection
+    selection.of = clients.active
+    selection.without = agent.blocked
+    selection.only = undefined
+    selection.norOf = undefined
+    if (this.#question.stage === 'guarantees') selection.only = quotas.missing
+    else if (quotas.isUsed && !agent.isSpecial && clients.ownLeastCount === 0) {
+      selection.norOf = quotas.closed
+      if (!quotas.hasSurplus) selection.only = quotas.missing
+    }
   }
 
   #tryInOrder(candidates: number[]): boolean {
@@ -92,12 +110,14 @@ export class Round {
   #try(index: number): boolean {
     const agent = this.#agent!
     const { agents, clients, offerings, take } = this.#parts
-    if (agents.isBlocked(agent, index)) return false
+    if (!isSelected(this.#selection, index)) return false
     const client = clients.list[index]!
-    if (this.#question.stage === 'guarantees' && client.books.quota === undefined) return false
     const offering = offerings.offer(agent, client, this.#question)
     if ('reason' in offering) {
-      if (offering.isLasting) agents.block(agent, index)
+      if (offering.isLasting) {
+        agents.block(agent, index)
+        this.#selection.without = agent.blocked
+      }
       return false
     }
     if (agent.isSpecial && !offering.resources.shared().isEmpty) this.#question.withoutShared = true

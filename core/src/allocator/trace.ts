@@ -2,9 +2,10 @@
 
 import type { Agent } from './agents.ts'
 import type { Books } from './allocator.ts'
-import { type Client, isAllocatable } from './clients.ts'
+import type { Client } from './clients.ts'
 import { REASON_AGENTS_MAX, type Reason, type ReasonCode } from './contract.ts'
 import { KINDS_MAX } from './kinds.ts'
+import { isAllocatable } from './least.ts'
 
 /** The reasons, role by role; none for an unknown framework. O(roles × agents), more for the first agent that others get first. */
 export function explainFramework(books: Books, frameworkId: string): Reason[] {
