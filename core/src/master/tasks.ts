@@ -51,8 +51,10 @@ export function updateFromAgent(turn: Turn, agent: Agent, update: AgentMessageSt
     return
   }
   const status = { ...update.status, agent_id: update.status.agent_id ?? { value: agent.id } }
-  sendEvent(turn, framework, { type: 'UPDATE', update: { status } })
   const task = agent.tasks.get(frameworkId)?.get(status.task_id.value)
+  // The oldest update comes again when the task ends, so that its resources are freed at once: that is no news for the framework.
+  const isOnlyLatest = task !== undefined && task.state !== latest && isSameUuid(task.statusUuid, status.uuid)
+  if (!isOnlyLatest) sendEvent(turn, framework, { type: 'UPDATE', update: { status } })
   if (task === undefined) {
     count(state.counters, 'master/invalid_status_updates')
     return
@@ -87,6 +89,10 @@ export function enterStatus(
   discharge(agent, framework, task.resources)
   turn.state.allocator.recoverResources(framework.id, agent.id, task.resources, undefined, turn.atMs)
   if (isTerminal(task.state)) countEnd(turn, framework, task.state, status)
+}
+
+function isSameUuid(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
+  return a !== undefined && b !== undefined && a.length === b.length && a.every((byte, at) => byte === b[at])
 }
 
 function rememberStatus(task: MasterTask, status: TaskStatus): void {

@@ -24,6 +24,12 @@ export function metricsSnapshot(state: MasterState, atMs: number): Record<string
     'master/operator_event_stream_subscribers': state.subscribers.size,
     'registrar/queued_operations': state.commits.size,
     'allocator/mesos/allocation_runs': 0,
+    // Queues are the shell's, which puts its own numbers over these.
+    'allocator/event_queue_dispatches': 0,
+    'allocator/mesos/event_queue_dispatches': 0,
+    'master/event_queue_dispatches': 0,
+    'master/event_queue_http_requests': 0,
+    'master/event_queue_messages': 0,
   }
   addOperations(metrics, state)
   addAgents(metrics, state)
