@@ -1,3 +1,5 @@
+import type { Readable } from 'node:stream'
+
 /** A file or folder as /files/browse shows it. */
 export interface FileEntry {
   /** Below the path as it was asked for. */
@@ -40,6 +42,8 @@ export interface FileDownload {
   /** Base name. */
   readonly name: string
   readonly sizeBytes: number
+  /** Opens it and gives `sizeBytes` bytes, or fewer when it shrank; fails when it leads elsewhere by now. */
+  readonly body: () => Readable
 }
 
 /** Folders and files shown under names of their own. Nothing outside what is attached can be reached. */
