@@ -123,7 +123,6 @@ function agentArguments(
     `--hostname=${agent.ip}`,
     `--resources=${agent.resources}`,
     `--work_dir=${where.folder}`,
-    `--runtime_dir=${join(where.folder, 'runtime')}`,
     `--logging_level=${flags.required('logging_level')}`,
     ...passedOn(flags, AGENT_FLAGS),
   ]

@@ -8,6 +8,7 @@ import type { FlagValues } from './config/flags.ts'
 import { MASTER_FLAGS } from './config/master-flags.ts'
 import { checkMasterFlags, masterOptionsFrom } from './config/master-options.ts'
 import { EXIT_USAGE, logFromFlags, type Program, startWithFlags } from './config/start.ts'
+import { openVirtualFiles } from './disk/files.ts'
 import { closeServer, createIdleServer, listen, serveWith } from './http/server.ts'
 import type { Log } from './observe/logger.ts'
 import { MasterShell } from './runtime/master-shell.ts'
@@ -45,7 +46,10 @@ export async function startMaster({ flags, log, failed }: MasterStart): Promise<
   const server: Server = createIdleServer()
   const port = await listen(server, address.bindIp, address.bindPort)
   const options = masterOptionsFrom(flags, address, port)
-  const shell = new MasterShell({ state: createMaster(options, records), registry, log, failed })
+  const files = openVirtualFiles()
+  const logFile = flags.text('external_log_file')
+  if (logFile !== undefined) files.attach('/master/log', logFile)
+  const shell = new MasterShell({ state: createMaster(options, records), registry, log, files, failed })
   shell.begin()
   serveWith(server, shell.router)
   const url = `http://${options.hostname}:${options.port}`

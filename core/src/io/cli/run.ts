@@ -144,7 +144,7 @@ class Run {
     clearTimeout(patience)
     await following
     this.#framework.act(teardown)
-    await Promise.race([this.#framework.callsAnswered(), pause(TEARDOWN_MS)])
+    await within(TEARDOWN_MS, this.#framework.callsAnswered())
     this.#framework.stop()
     return code
   }
@@ -273,4 +273,14 @@ function endpointText({ host, port }: Endpoint): string {
 
 function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms))
+}
+
+/** Waits for `done`, but not longer than `ms`. */
+async function within(ms: number, done: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms)
+  })
+  await Promise.race([done, late])
+  clearTimeout(timer)
 }

@@ -1,23 +1,23 @@
 // Pages that master and agent share.
 
+import type { VersionInfo } from '@isthmus/proto/gen/mesos'
 import { parseDuration } from '../config/quantities.ts'
-import type { Log } from '../observe/logger.ts'
 import { systemStats } from '../observe/system-metrics.ts'
+import type { LoggingToggle } from './logging.ts'
 import type { PageAnswer, PageRequest, PageRoute, Route } from './routes.ts'
 
 /** What the shared pages show. */
 export interface CommonPages {
   readonly flags: () => Readonly<Record<string, string>>
-  readonly version: () => Readonly<Record<string, string | number>>
+  readonly version: () => VersionInfo
   readonly metrics: () => Readonly<Record<string, number>>
-  readonly log: Log
+  readonly logging: LoggingToggle
   /** All routes of the process, for /help. */
   readonly routes: () => readonly Route[]
 }
 
 /** The rows of the shared pages. */
 export function commonRoutes(pages: CommonPages): readonly PageRoute[] {
-  const logging = new LoggingToggle(pages.log)
   return [
     {
       kind: 'page',
@@ -53,7 +53,7 @@ export function commonRoutes(pages: CommonPages): readonly PageRoute[] {
       kind: 'page',
       path: '/logging/toggle',
       meaning: 'Raises the log level for a while. Query: level=1&duration=5mins; nothing: tells the level.',
-      handle: ({ query }) => logging.handle(query.get('level'), query.get('duration')),
+      handle: ({ query }) => loggingPage(pages.logging, query),
     },
     {
       kind: 'page',
@@ -87,32 +87,17 @@ function escapeHtml(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
 }
 
-/** Raises the level, and lowers it again when the duration is over. */
-class LoggingToggle {
-  readonly #log: Log
-  #timer: NodeJS.Timeout | undefined
-
-  constructor(log: Log) {
-    this.#log = log
-  }
-
-  handle(level: string | null, duration: string | null): PageAnswer {
-    if (level === null && duration === null) return { kind: 'text', status: 200, text: `${this.#log.level()}\n` }
-    if (level === null) return bad("Expecting 'level=value' in query.\n")
-    if (duration === null) return bad("Expecting 'duration=value' in query.\n")
-    if (level.trim() === '' || !Number.isInteger(Number(level))) return bad(`Failed to convert '${level}' to number.\n`)
-    const durationMs = parseDuration(duration)
-    if (durationMs === undefined) return bad(`Invalid duration '${duration}'.\n`)
-    this.set(Number(level), durationMs)
-    return { kind: 'text', status: 200 }
-  }
-
-  set(level: number, durationMs: number): void {
-    clearTimeout(this.#timer)
-    this.#log.setLevel(level)
-    this.#timer = setTimeout(() => this.#log.setLevel(0), Math.min(Math.max(0, durationMs), 2 ** 31 - 1))
-    this.#timer.unref()
-  }
+function loggingPage(logging: LoggingToggle, query: URLSearchParams): PageAnswer {
+  const level = query.get('level')
+  const duration = query.get('duration')
+  if (level === null && duration === null) return { kind: 'text', status: 200, text: `${logging.level}\n` }
+  if (level === null) return bad("Expecting 'level=value' in query.\n")
+  if (duration === null) return bad("Expecting 'duration=value' in query.\n")
+  if (level.trim() === '' || !Number.isInteger(Number(level))) return bad(`Failed to convert '${level}' to number.\n`)
+  const durationMs = parseDuration(duration)
+  if (durationMs === undefined) return bad(`Invalid duration '${duration}'.\n`)
+  logging.set(Number(level), durationMs)
+  return { kind: 'text', status: 200 }
 }
 
 function bad(text: string): PageAnswer {

@@ -9,6 +9,7 @@ import type {
   Event as OperatorEvent,
   Response as OperatorResponse,
 } from '@isthmus/proto/gen/master'
+import type { VersionInfo } from '@isthmus/proto/gen/mesos'
 import type { Event as SchedulerEvent } from '@isthmus/proto/gen/scheduler'
 import { RecordReader } from '@isthmus/proto/recordio'
 import type { MasterEffect } from '../../master/effects.ts'
@@ -18,15 +19,19 @@ import { registrySnapshot } from '../../master/registry.ts'
 import type { MasterState } from '../../master/state.ts'
 import { validateSchedulerCall } from '../../master/validation.ts'
 import * as views from '../../master/views.ts'
+import type { VirtualFiles } from '../disk/virtual-files.ts'
 import { answerText } from '../http/answers.ts'
 import { readBody } from '../http/bodies.ts'
 import { serveCalls } from '../http/calls.ts'
 import { commonRoutes } from '../http/common-pages.ts'
 import { Exchanges } from '../http/exchanges.ts'
+import { fileRoutes } from '../http/file-pages.ts'
+import { LoggingToggle } from '../http/logging.ts'
 import { masterRoutes } from '../http/master-routes.ts'
 import { encodeMessage } from '../http/messages.ts'
 import { responseEncoding } from '../http/negotiate.ts'
 import { type Route, Router } from '../http/routes.ts'
+import { answerSharedCall, type SharedAnswer, type SharedFacts } from '../http/shared-calls.ts'
 import { RecordStreams } from '../http/streams.ts'
 import { IoError } from '../io-error.ts'
 import type { Log } from '../observe/logger.ts'
@@ -40,8 +45,7 @@ export interface MasterShellOptions {
   readonly state: MasterState
   readonly registry: RegistryStore
   readonly log: Log
-  /** Routes of the program around it, such as /files. */
-  readonly moreRoutes?: readonly Route[]
+  readonly files: VirtualFiles
   /** The master cannot lead any more, or a bug was found: the process must end. */
   readonly failed: (reason: string, error?: unknown) => void
 }
@@ -54,6 +58,7 @@ export class MasterShell {
   readonly #options: MasterShellOptions
   readonly #loop: Loop<MasterState, MasterEvent, MasterEffect, MasterTimer>
   readonly #exchanges = new Exchanges()
+  readonly #shared: SharedFacts
   readonly #schedulers: RecordStreams<SchedulerEvent>
   readonly #operators: RecordStreams<OperatorEvent>
   readonly #links: RecordStreams<MasterMessage>
@@ -79,8 +84,15 @@ export class MasterShell {
       encode: (message, encoding) => encodeMessage('isthmus.agent_link.MasterMessage', message, encoding),
       closed: (linkId) => this.#post({ kind: 'agentLinkClosed', atMs: this.#now(), linkId }),
     })
-    const routes: readonly Route[] = [...this.#ownRoutes(), ...(options.moreRoutes ?? [])]
-    this.router = new Router('master', routes)
+    this.#shared = {
+      callName: 'master::Call',
+      flags: () => options.state.options.shown,
+      version: () => versionOf(options.state.options),
+      metrics: () => ({ ...views.metricsView(options.state, this.#now()), ...systemMetrics() }),
+      logging: new LoggingToggle(options.log),
+      files: options.files,
+    }
+    this.router = new Router('master', this.#routes())
   }
 
   /** What the machine knows, to read. */
@@ -161,8 +173,9 @@ export class MasterShell {
   }
 
   #respondMessage(requestId: string, response: OperatorResponse): void {
-    const shown = response.type === 'GET_METRICS' ? withSystemMetrics(response) : response
-    this.#exchanges.respondMessage(requestId, (encoding) => encodeMessage('mesos.v1.master.Response', shown, encoding))
+    this.#exchanges.respondMessage(requestId, (encoding) =>
+      encodeMessage('mesos.v1.master.Response', response, encoding),
+    )
   }
 
   #openStream(effect: Extract<MasterEffect, { kind: 'openStream' }>): void {
@@ -193,10 +206,10 @@ export class MasterShell {
     )
   }
 
-  #ownRoutes(): readonly Route[] {
-    const { state, log } = this.#options
+  #routes(): readonly Route[] {
+    const { state } = this.#options
+    const { metrics, flags, version, logging } = this.#shared
     const routes: Route[] = []
-    const metrics = (): Record<string, number> => ({ ...views.metricsView(state, this.#now()), ...systemMetrics() })
     routes.push(
       ...masterRoutes({
         scheduler: this.#schedulerCalls(),
@@ -218,12 +231,13 @@ export class MasterShell {
         },
       }),
       ...commonRoutes({
-        flags: () => state.options.shown,
-        version: () => versionPage(state.options),
+        flags,
+        version,
         metrics,
-        log,
+        logging,
         routes: () => routes,
       }),
+      ...fileRoutes(this.#options.files),
     )
     return routes
   }
@@ -259,8 +273,18 @@ export class MasterShell {
           answerText(response, 406, NOT_ACCEPTABLE)
           return
         }
-        this.#submit(call, request, response)
+        const shared = answerSharedCall(call, this.#shared)
+        if (shared === undefined) this.#submit(call, request, response)
+        else this.#answerShared(shared, this.#exchanges.open(request, response).id)
       },
+    })
+  }
+
+  #answerShared(shared: Promise<SharedAnswer>, requestId: string): void {
+    // Failures of the disk are answers; nothing else can fail there.
+    void shared.then((answer) => {
+      if (answer.kind === 'message') this.#respondMessage(requestId, answer.message)
+      else this.#exchanges.respond(requestId, answer.status, answer.text)
     })
   }
 
@@ -316,7 +340,7 @@ function decodeBatch(body: Uint8Array): readonly AgentMessage[] | string {
   }
 }
 
-function versionPage(options: MasterState['options']): Record<string, string | number> {
+function versionOf(options: MasterState['options']): VersionInfo {
   const { build, version } = options
   return {
     build_date: build.date,
@@ -326,9 +350,4 @@ function versionPage(options: MasterState['options']): Record<string, string | n
     git_tag: build.gitTag,
     version,
   }
-}
-
-function withSystemMetrics(response: OperatorResponse): OperatorResponse {
-  const more = Object.entries(systemMetrics()).map(([name, value]) => ({ name, value }))
-  return { ...response, get_metrics: { metrics: [...(response.get_metrics?.metrics ?? []), ...more] } }
 }

@@ -1,0 +1,81 @@
+import { AGENT_CAPABILITIES, AGENT_DEFAULTS, type AgentOptions } from '../../agent/options.ts'
+import { ok, type Result, reject } from '../../base/result.ts'
+import { MESOS_VERSION } from '../cli/version.ts'
+import { type Endpoint, parseEndpoint } from '../http/client.ts'
+import { freshSeed } from '../runtime/seed.ts'
+import type { Address } from './addresses.ts'
+import { agentInfoFrom } from './agent-info.ts'
+import type { FlagValues } from './flags.ts'
+
+const MASTER_PORT_DEFAULT = 5050
+/** PATH of executors unless --executor_environment_variables sets another: the agent's own does not reach them. */
+const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+
+/** Flags of an agent that hold more than one plain value, read. */
+export interface AgentSettings {
+  readonly master: Endpoint
+  /** Absolute. */
+  readonly workDir: string
+  /** Variables of every executor, below those the machine sets. */
+  readonly environment: Readonly<Record<string, string>>
+}
+
+/** Reads the flags that must be there or have a form of their own; rejects with a line for the terminal. */
+export function readAgentSettings(flags: FlagValues, absolute: (path: string) => string): Result<AgentSettings> {
+  const bad = (message: string) => reject({ code: 'BAD_FLAG', message })
+  const address = flags.text('master')
+  if (address === undefined) return bad('flag --master=HOST:PORT is needed')
+  if (address.startsWith('zk://'))
+    return bad('flag --master: ZooKeeper is not supported yet: name the master as HOST:PORT')
+  const master = parseEndpoint(address.replace(/^master@/, ''), MASTER_PORT_DEFAULT)
+  if (master === undefined) return bad(`flag --master: '${address}' is not HOST:PORT`)
+  const workDir = flags.text('work_dir')
+  if (workDir === undefined || workDir === '') return bad('flag --work_dir=FOLDER is needed')
+  const environment = executorEnvironment(flags.text('executor_environment_variables'))
+  if (typeof environment === 'string') return bad(environment)
+  return ok({ master, workDir: absolute(workDir), environment })
+}
+
+/** Builds what an agent machine is told; rejects when --resources or --attributes cannot be read. */
+export function agentOptionsFrom(
+  flags: FlagValues,
+  where: { readonly address: Address; readonly port: number; readonly workDir: string },
+): Result<AgentOptions> {
+  const info = agentInfoFrom(flags, where.address, where.port)
+  if (!info.ok) return info
+  const { ip, hostname } = where.address
+  return ok({
+    info: info.value,
+    version: MESOS_VERSION,
+    address: { ip, hostname, port: info.value.port ?? where.port },
+    capabilities: AGENT_CAPABILITIES,
+    workDir: where.workDir,
+    seed: freshSeed(),
+    startedAtMs: Date.now(),
+    registrationBackoffMs: flags.durationMs('registration_backoff_factor') ?? AGENT_DEFAULTS.registrationBackoffMs,
+    executorRegistrationTimeoutMs:
+      flags.durationMs('executor_registration_timeout') ?? AGENT_DEFAULTS.executorRegistrationTimeoutMs,
+    executorShutdownGraceMs:
+      flags.durationMs('executor_shutdown_grace_period') ?? AGENT_DEFAULTS.executorShutdownGraceMs,
+    gcDelayMs: flags.durationMs('gc_delay') ?? AGENT_DEFAULTS.gcDelayMs,
+    maxCompletedExecutors:
+      flags.number('max_completed_executors_per_framework') ?? AGENT_DEFAULTS.maxCompletedExecutors,
+  })
+}
+
+function executorEnvironment(text: string | undefined): Record<string, string> | string {
+  const environment: Record<string, string> = { PATH: DEFAULT_PATH }
+  if (text === undefined) return environment
+  const problem = `flag --executor_environment_variables: '${text}' is not a JSON object of texts`
+  try {
+    const given: unknown = JSON.parse(text)
+    if (typeof given !== 'object' || given === null || Array.isArray(given)) return problem
+    for (const [name, value] of Object.entries(given)) {
+      if (typeof value !== 'string') return problem
+      environment[name] = value
+    }
+    return environment
+  } catch {
+    return problem
+  }
+}

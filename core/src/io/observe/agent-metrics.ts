@@ -1,0 +1,71 @@
+import type { AgentState, Executor } from '../../agent/state.ts'
+import { usedByExecutor } from '../../agent/state.ts'
+
+const RESOURCES = ['cpus', 'mem', 'disk', 'gpus'] as const
+
+/** What an agent shows at /metrics/snapshot, with Mesos's names, without the system's own numbers. */
+export function agentMetrics(state: AgentState, atMs: number): Record<string, number> {
+  const executors = [...state.frameworks.values()].flatMap((framework) => [...framework.executors.values()])
+  return {
+    'slave/uptime_secs': (atMs - state.options.startedAtMs) / 1000,
+    'slave/registered': state.linkPhase === 'registered' ? 1 : 0,
+    'slave/recovery_errors': 0,
+    'slave/frameworks_active': state.frameworks.size,
+    ...executorMetrics(executors),
+    ...taskMetrics(executors),
+    ...resourceMetrics(state, executors),
+    ...counterMetrics(state),
+  }
+}
+
+function executorMetrics(executors: readonly Executor[]): Record<string, number> {
+  const count = (phase: Executor['phase']): number => executors.filter((executor) => executor.phase === phase).length
+  return {
+    'slave/executors_registering': count('registering'),
+    'slave/executors_running': count('running'),
+    'slave/executors_terminating': count('terminating'),
+  }
+}
+
+function taskMetrics(executors: readonly Executor[]): Record<string, number> {
+  const states = executors.flatMap((executor) => [...executor.tasks.values()].map((task) => task.state))
+  const count = (name: string): number => states.filter((one) => one === name).length
+  return {
+    'slave/tasks_staging': count('TASK_STAGING'),
+    'slave/tasks_starting': count('TASK_STARTING'),
+    'slave/tasks_running': count('TASK_RUNNING'),
+    'slave/tasks_killing': count('TASK_KILLING'),
+  }
+}
+
+function resourceMetrics(state: AgentState, executors: readonly Executor[]): Record<string, number> {
+  const metrics: Record<string, number> = {}
+  const used = executors.map(usedByExecutor)
+  for (const name of RESOURCES) {
+    const total = state.total.nonRevocable().milli(name) / 1000
+    const usedNow = used.reduce((sum, bag) => sum + bag.nonRevocable().milli(name), 0) / 1000
+    const revocable = state.total.revocable().milli(name) / 1000
+    const revocableUsed = used.reduce((sum, bag) => sum + bag.revocable().milli(name), 0) / 1000
+    metrics[`slave/${name}_total`] = total
+    metrics[`slave/${name}_used`] = usedNow
+    metrics[`slave/${name}_percent`] = total === 0 ? 0 : usedNow / total
+    metrics[`slave/${name}_revocable_total`] = revocable
+    metrics[`slave/${name}_revocable_used`] = revocableUsed
+    metrics[`slave/${name}_revocable_percent`] = revocable === 0 ? 0 : revocableUsed / revocable
+  }
+  return metrics
+}
+
+function counterMetrics({ counters }: AgentState): Record<string, number> {
+  return {
+    'slave/tasks_finished': counters.tasksFinished,
+    'slave/tasks_failed': counters.tasksFailed,
+    'slave/tasks_killed': counters.tasksKilled,
+    'slave/tasks_lost': counters.tasksLost,
+    'slave/tasks_gone': counters.tasksGone,
+    'slave/valid_status_updates': counters.validStatusUpdates,
+    'slave/invalid_status_updates': counters.invalidStatusUpdates,
+    'slave/executors_terminated': counters.executorsTerminated,
+    'slave/container_launch_errors': counters.containerLaunchErrors,
+  }
+}

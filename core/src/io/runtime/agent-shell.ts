@@ -1,0 +1,325 @@
+// The world around an agent machine: its link to the master, its HTTP API, containers, checks. It decides nothing; see
+// core/src/agent/effects.ts for what each effect means.
+
+import { rm } from 'node:fs/promises'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Response as OperatorResponse } from '@isthmus/proto/gen/agent'
+import type { Event as ExecutorEvent } from '@isthmus/proto/gen/executor'
+import { step } from '../../agent/agent.ts'
+import type { AgentEffect, CheckSpec, ContainerSpec } from '../../agent/effects.ts'
+import type { AgentEvent, AgentTimer, CheckOutcome } from '../../agent/events.ts'
+import type { AgentState } from '../../agent/state.ts'
+import { type Containerizer, type ContainerListener, containerCommand } from '../containers/container.ts'
+import type { VirtualFiles } from '../disk/virtual-files.ts'
+import type { CheckRequest, CheckResult, CheckRunner } from '../health/check.ts'
+import { answerText } from '../http/answers.ts'
+import { serveCalls } from '../http/calls.ts'
+import type { Endpoint } from '../http/client.ts'
+import { Exchanges } from '../http/exchanges.ts'
+import { encodeMessage } from '../http/messages.ts'
+import { responseEncoding } from '../http/negotiate.ts'
+import type { Route } from '../http/routes.ts'
+import { answerSharedCall, type SharedFacts } from '../http/shared-calls.ts'
+import { RecordStreams } from '../http/streams.ts'
+import { IoError } from '../io-error.ts'
+import type { Log } from '../observe/logger.ts'
+import { AgentLink } from './agent-link.ts'
+import { Loop } from './loop.ts'
+import { hideSandbox, showSandbox } from './sandbox-files.ts'
+
+/** What an agent's shell needs. */
+export interface AgentShellOptions {
+  readonly state: AgentState
+  readonly master: Endpoint
+  readonly log: Log
+  readonly files: VirtualFiles
+  readonly shared: SharedFacts
+  readonly checks: CheckRunner
+  /** What every process gets besides the environment that the machine decides. */
+  readonly environment: (environment: Readonly<Record<string, string>>) => Readonly<Record<string, string>>
+  /** The master has given the agent its id. */
+  readonly registered: (agentId: string) => void
+  /** The agent is done (`error` absent), or a bug was found. */
+  readonly ended: (reason: string, error?: unknown) => void
+}
+
+const NOT_ACCEPTABLE = "Expecting 'Accept' to allow application/json or application/x-protobuf or application/recordio"
+
+/** An agent whose routes are ready to be served. */
+export class AgentShell {
+  /** Its own routes; pages that only show the state are added by the program. */
+  readonly routes: readonly Route[]
+  /** What the containerizer tells, for opening it. */
+  readonly containerListener: ContainerListener
+  readonly #options: AgentShellOptions
+  readonly #loop: Loop<AgentState, AgentEvent, AgentEffect, AgentTimer>
+  readonly #exchanges = new Exchanges()
+  readonly #executors: RecordStreams<ExecutorEvent>
+  readonly #link: AgentLink
+  #containerizer: Containerizer | undefined
+
+  constructor(options: AgentShellOptions) {
+    this.#options = options
+    this.#loop = new Loop<AgentState, AgentEvent, AgentEffect, AgentTimer>({
+      state: options.state,
+      step,
+      perform: (effect) => this.#perform(effect),
+      timerFired: (timer, atMs) => ({ kind: 'timerFired', atMs, timer }),
+      crash: (error, event) => options.ended(`the agent's step failed on ${event.kind}`, error),
+    })
+    this.#executors = new RecordStreams({
+      encode: (event, encoding) => encodeMessage('mesos.v1.executor.Event', event, encoding),
+      closed: (streamId) => this.#post({ kind: 'executorStreamClosed', atMs: this.#now(), streamId }),
+    })
+    this.#link = new AgentLink({
+      master: options.master,
+      handlers: {
+        opened: () => this.#post({ kind: 'linkOpened', atMs: this.#now() }),
+        message: (message) => {
+          this.#post({ kind: 'linkMessage', atMs: this.#now(), message })
+          const agentId = message.registered?.agent_id.value
+          if (agentId !== undefined) options.registered(agentId)
+        },
+        closed: (reason) => this.#post({ kind: 'linkClosed', atMs: this.#now(), reason }),
+      },
+    })
+    this.containerListener = {
+      onStarted: (event) => this.#post({ kind: 'containerStarted', atMs: this.#now(), ...event }),
+      onLaunchFailed: (event) => this.#post({ kind: 'containerLaunchFailed', atMs: this.#now(), ...event }),
+      onExited: ({ containerId, waitStatus, limitation, reason }) => {
+        if (reason !== undefined) options.log.warn('a container ended unseen', { containerId, reason })
+        this.#post({ kind: 'containerExited', atMs: this.#now(), containerId, waitStatus, limitation })
+      },
+    }
+    this.routes = [
+      { kind: 'call', path: '/api/v1/executor', meaning: 'The v1 executor API.', handle: this.#executorCalls() },
+      { kind: 'call', path: '/api/v1', meaning: 'The v1 operator API.', handle: this.#operatorCalls() },
+    ]
+  }
+
+  /** What the machine knows, to read. */
+  get state(): AgentState {
+    return this.#options.state
+  }
+
+  /** What runs the containers, once it is there. */
+  get containerizer(): Containerizer | undefined {
+    return this.#containerizer
+  }
+
+  /** Starts to look for the master. */
+  begin(containerizer: Containerizer): void {
+    this.#containerizer = containerizer
+    this.#post({ kind: 'masterDetected', atMs: this.#now() })
+  }
+
+  /** Asks the machine to stop every executor; `ended` is told when it has. */
+  terminate(): void {
+    this.#post({ kind: 'terminate', atMs: this.#now() })
+  }
+
+  /** Ends everything: containers, streams, the link. */
+  async stop(): Promise<void> {
+    this.#loop.stop()
+    await this.#containerizer?.close()
+    this.#executors.closeAll()
+    this.#link.end()
+  }
+
+  #now(): number {
+    return this.#loop.now()
+  }
+
+  #post(event: AgentEvent): void {
+    this.#loop.post(event)
+  }
+
+  #perform(effect: AgentEffect): void {
+    switch (effect.kind) {
+      case 'openLink':
+        this.#link.open(effect.message)
+        return
+      case 'sendToMaster':
+        this.#link.send(effect.message)
+        return
+      case 'closeLink':
+        this.#link.close()
+        return
+      case 'respond':
+        this.#exchanges.respond(effect.requestId, effect.status, effect.text)
+        return
+      case 'respondMessage':
+        this.#respondMessage(effect.requestId, effect.response)
+        return
+      case 'openStream':
+        this.#openStream(effect.requestId, effect.streamId)
+        return
+      case 'sendEvent':
+        this.#executors.send(effect.streamId, effect.event)
+        return
+      case 'closeStream':
+        this.#executors.close(effect.streamId)
+        return
+      case 'setTimer':
+        this.#loop.timers.set(effect.key, effect.timer, effect.atMs)
+        return
+      case 'cancelTimer':
+        this.#loop.timers.cancel(effect.key)
+        return
+      case 'note':
+        this.#options.log[effect.level](effect.message, effect.fields)
+        return
+      case 'exit':
+        this.#options.ended(effect.reason)
+        return
+      default:
+        this.#performOnContainer(effect)
+    }
+  }
+
+  #performOnContainer(
+    effect: Extract<
+      AgentEffect,
+      {
+        kind:
+          | 'launchContainer'
+          | 'updateContainer'
+          | 'signalContainer'
+          | 'destroyContainer'
+          | 'runCheck'
+          | 'removeSandbox'
+      }
+    >,
+  ): void {
+    switch (effect.kind) {
+      case 'launchContainer':
+        this.#launch(effect.spec)
+        return
+      case 'updateContainer':
+        this.#containerizer?.update(effect.containerId, effect.resources)
+        return
+      case 'signalContainer':
+        this.#containerizer?.signal(effect.containerId, effect.signal as NodeJS.Signals)
+        return
+      case 'destroyContainer':
+        this.#containerizer?.destroy(effect.containerId)
+        return
+      case 'runCheck':
+        void this.#check(effect)
+        return
+      case 'removeSandbox':
+        void this.#removeSandbox(effect.path)
+        return
+      default:
+        effect satisfies never
+    }
+  }
+
+  #respondMessage(requestId: string, response: OperatorResponse): void {
+    this.#exchanges.respondMessage(requestId, (encoding) =>
+      encodeMessage('mesos.v1.agent.Response', response, encoding),
+    )
+  }
+
+  #openStream(requestId: string, streamId: string): void {
+    const exchange = this.#exchanges.take(requestId)
+    if (exchange === undefined) this.#post({ kind: 'executorStreamClosed', atMs: this.#now(), streamId })
+    else this.#executors.open(streamId, exchange.response, { encoding: exchange.encoding })
+  }
+
+  #launch(spec: ContainerSpec): void {
+    showSandbox(this.#options.files, spec)
+    this.#containerizer?.launch({
+      containerId: spec.containerId,
+      sandboxPath: spec.sandboxPath,
+      uris: spec.uris,
+      user: spec.user,
+      command: containerCommand(spec.command),
+      env: this.#options.environment(spec.environment),
+      resources: spec.resources,
+    })
+  }
+
+  async #check({ checkId, containerId, check }: Extract<AgentEffect, { kind: 'runCheck' }>): Promise<void> {
+    const request = checkRequest(check, containerId, this.#options.environment)
+    const result = await this.#options.checks.run(request, { timeoutMs: check.timeoutMs })
+    this.#post({ kind: 'checkFinished', atMs: this.#now(), checkId, outcome: checkOutcome(result) })
+  }
+
+  async #removeSandbox(path: string): Promise<void> {
+    hideSandbox(this.#options.files, path)
+    try {
+      await rm(path, { recursive: true, force: true })
+    } catch (error) {
+      this.#options.log.warn('sandbox not removed', { path, reason: IoError.from(error).message })
+    }
+  }
+
+  #executorCalls(): (request: IncomingMessage, response: ServerResponse) => void {
+    return serveCalls({
+      type: 'mesos.v1.executor.Call',
+      receive: (call, { request, response }) => {
+        const requestId = this.#exchanges.open(request, response).id
+        this.#post({ kind: 'executorCalled', atMs: this.#now(), requestId, call })
+      },
+    })
+  }
+
+  #operatorCalls(): (request: IncomingMessage, response: ServerResponse) => void {
+    return serveCalls({
+      type: 'mesos.v1.agent.Call',
+      isTerse: true,
+      receive: (call, { request, response }) => {
+        if (call.type !== undefined && responseEncoding(request.headers.accept) === undefined) {
+          const isRecordio = request.headers.accept?.includes('application/recordio') === true
+          const text = isRecordio ? `Streaming response is not supported for ${call.type} call` : NOT_ACCEPTABLE
+          answerText(response, 406, text)
+          return
+        }
+        const requestId = this.#exchanges.open(request, response).id
+        const shared = answerSharedCall(call, this.#options.shared)
+        if (shared === undefined) {
+          this.#post({ kind: 'operatorCalled', atMs: this.#now(), requestId, call })
+          return
+        }
+        // Failures of the disk are answers; nothing else can fail there.
+        void shared.then((answer) => {
+          if (answer.kind === 'message') this.#respondMessage(requestId, answer.message)
+          else this.#exchanges.respond(requestId, answer.status, answer.text)
+        })
+      },
+    })
+  }
+}
+
+function checkRequest(
+  check: CheckSpec,
+  containerId: string,
+  environment: AgentShellOptions['environment'],
+): CheckRequest {
+  switch (check.kind) {
+    case 'command': {
+      const { sandboxPath: cwd, user } = check
+      return {
+        kind: 'command',
+        containerId,
+        command: containerCommand(check.command),
+        env: environment(check.environment),
+        cwd,
+        user,
+      }
+    }
+    case 'http': {
+      const { host, port, path } = check
+      return { kind: 'http', scheme: check.scheme === 'https' ? 'https' : 'http', host, port, path }
+    }
+    case 'tcp':
+      return { kind: 'tcp', host: check.host, port: check.port }
+    default:
+      return check satisfies never
+  }
+}
+
+function checkOutcome(result: CheckResult): CheckOutcome {
+  return result.kind === 'failed' ? { kind: 'failed', message: result.reason } : result
+}

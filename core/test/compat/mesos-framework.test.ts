@@ -1,0 +1,79 @@
+// An unmodified client of Mesos from npm launches its tasks here. It runs as a process of its own: it keeps timers and
+// sockets that nothing can stop.
+
+import { writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import test from 'ava'
+import { getJson, localCluster } from '../cluster.ts'
+import { program, temporaryFolder } from '../programs.ts'
+
+const CLIENT = createRequire(import.meta.url).resolve('mesos-framework')
+
+/** Launches two instances that end by themselves, and prints a line for each update. */
+const SCRIPT = `
+const { Scheduler, Mesos } = require(process.env.CLIENT)
+const mesos = Mesos.getMesos()
+const scheduler = new Scheduler({
+  masterUrl: process.env.MASTER_HOST,
+  port: process.env.MASTER_PORT,
+  frameworkName: 'compat',
+  masterConnectionTimeout: 60,
+  frameworkFailoverTimeout: 1,
+  logging: { path: process.env.LOGS, fileName: 'client.log' },
+  tasks: {
+    greeting: {
+      priority: 1,
+      instances: 2,
+      commandInfo: new mesos.CommandInfo(null, null, true, 'echo compat; test -n "$MESOS_TASK_ID" || true', null, null),
+      resources: { cpus: 0.2, mem: 64, ports: 1, disk: 0 },
+    },
+  },
+})
+let finished = 0
+scheduler.on('ready', () => scheduler.subscribe())
+scheduler.on('subscribed', ({ frameworkId, mesosStreamId }) => console.log('subscribed', frameworkId, mesosStreamId !== ''))
+scheduler.on('error', (error) => console.log('error', error.message))
+scheduler.on('update', ({ status }) => {
+  console.log('update', status.state, status.message || '')
+  if (status.state === 'TASK_FINISHED') finished += 1
+  if (finished === 2) {
+    finished = 0
+    setTimeout(() => scheduler.teardown(), 300)
+    setTimeout(() => {
+      console.log('done')
+      process.exit(0)
+    }, 1000)
+  }
+})
+`
+
+test('mesos-framework subscribes, launches its tasks, hears them finish and tears down', async (t) => {
+  const { master } = await localCluster(t)
+  const folder = temporaryFolder(t)
+  const script = join(folder, 'client.cjs')
+  writeFileSync(script, SCRIPT)
+  const client = program(t, [process.execPath, script], {
+    CLIENT,
+    MASTER_HOST: master.host,
+    MASTER_PORT: String(master.port),
+    LOGS: folder,
+  })
+  await client.said(/^done$/m)
+  const lines = client.stdout().trim().split('\n')
+  t.regex(lines[0]!, /^subscribed \S+-0000 true$/)
+  t.is(lines.filter((line) => line.startsWith('update TASK_FINISHED')).length, 2, client.stdout())
+  t.is(lines.filter((line) => line.startsWith('update TASK_RUNNING')).length, 2)
+  t.deepEqual(
+    lines.filter((line) => line.startsWith('error') && !line.includes('connection was closed')),
+    [],
+  )
+  t.is(await client.ended, 0)
+  const { completed_frameworks } = (await getJson(master, '/frameworks')) as {
+    completed_frameworks: { name: string }[]
+  }
+  t.deepEqual(
+    completed_frameworks.map(({ name }) => name),
+    ['compat'],
+  )
+})
