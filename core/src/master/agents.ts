@@ -178,8 +178,13 @@ function sameFacts(one: AgentInfo, other: AgentInfo): boolean {
   return factsOf(one) === factsOf(other)
 }
 
+/** The same text for the same facts, in whatever order their fields were set. */
 function factsOf(info: AgentInfo): string {
-  return JSON.stringify(info, (_, value) => (typeof value === 'bigint' ? Number(value) : value))
+  return JSON.stringify(info, (_, value: unknown) => {
+    if (typeof value === 'bigint') return Number(value)
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
+    return Object.fromEntries(Object.entries(value).sort(([one], [other]) => (one < other ? -1 : 1)))
+  })
 }
 
 /** The admission is stored: the agent joins the pool. */

@@ -56,6 +56,8 @@ export class Rehearsal {
   readonly messages = new Map<string, MasterMessage[]>()
   readonly closed = new Set<string>()
   readonly timers = new Map<string, { timer: MasterTimer; atMs: number }>()
+  /** Told of every step. */
+  tell: ((cue: Cue, effects: readonly MasterEffect[]) => void) | undefined
   /** While true, writes wait for `store()`. */
   holdsWrites = false
   atMs = START_MS
@@ -86,6 +88,7 @@ export class Rehearsal {
   play(cue: Cue): MasterEffect[] {
     const effects = step(this.state, { ...cue, atMs: this.atMs } as MasterEvent)
     checkInvariants(this.state)
+    this.tell?.(cue, effects)
     for (const effect of effects) this.#perform(effect)
     if (this.holdsWrites) return effects
     return [...effects, ...this.store()]
