@@ -327,6 +327,17 @@ export class Resources {
     return one.isEmpty ? 0 : least
   }
 
+  /** Calls `visit` with each scalar kind and its thousandths, shared resources times their copies. Makes nothing, for hot paths. */
+  eachScalar(visit: (kind: Kind, milli: number) => void): void {
+    const { kinds } = this.#layout
+    for (let place = 0; place < kinds.length; place++) {
+      const kind = kinds[place]!
+      if (kind.type !== 'scalar') continue
+      const value = this.#values[place] as number
+      visit(kind, kind.size === undefined ? value : (kind.size as number) * value)
+    }
+  }
+
   /** Sum of a scalar in thousandths over all its kinds, shared resources counted once. */
   milli(name: string): number {
     const { kinds } = this.#layout
