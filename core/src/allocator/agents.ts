@@ -5,15 +5,16 @@
 
 import type { Attribute } from '@isthmus/proto/gen/mesos'
 import { assert } from '../base/assert.ts'
-import { reservationRole } from '../resources/reservations.ts'
 import { Resources } from '../resources/resources.ts'
-import { emptyRow, isSpecial, plainInto, scalarsInto } from './bag.ts'
+import { Counter, emptyRow, isSpecial } from './bag.ts'
 import { type Bits, clearBit, hasBit, setBit } from './bits.ts'
 import { GPU_RESOURCES, HIERARCHICAL_ROLE, MULTI_ROLE, REGION_AWARE } from './clients.ts'
 import type { AgentChange, AgentSpec } from './contract.ts'
 import { KINDS_MAX, type Kinds } from './kinds.ts'
 import type { Quotas, RoleBooks } from './quota.ts'
 import type { RoleTree } from './role-tree.ts'
+
+const NO_ROLES: readonly string[] = []
 
 /** What the free rest of an agent is for clients of the same kind; valid as long as the free rest is. */
 export interface View {
@@ -68,6 +69,7 @@ export class Agents {
   readonly #region: string | undefined
   readonly #filterGpus: boolean
   readonly #row = emptyRow()
+  readonly #counter: Counter
 
   constructor(parts: {
     kinds: Kinds
@@ -77,6 +79,7 @@ export class Agents {
     filterGpus: boolean
   }) {
     this.#kinds = parts.kinds
+    this.#counter = new Counter(parts.kinds)
     this.#tree = parts.tree
     this.#quotas = parts.quotas
     this.#region = parts.region
@@ -195,7 +198,7 @@ export class Agents {
       this.free.fill(0, row, row + KINDS_MAX)
       agent.isSpecial = false
     } else {
-      plainInto(this.#row, free, this.#kinds)
+      this.#counter.countPlain(this.#row, free)
       this.free.set(this.#row, row)
       this.#updateSpecial(agent)
     }
@@ -223,15 +226,8 @@ export class Agents {
   }
 
   #updateSpecial(agent: Agent): void {
-    agent.isSpecial = false
-    const roles: string[] = []
-    for (const { template } of agent.free.entries()) {
-      if (!isSpecial(template)) continue
-      agent.isSpecial = true
-      const role = reservationRole(template)
-      if (role !== undefined && !roles.includes(role)) roles.push(role)
-    }
-    agent.reservedRoles = roles
+    agent.isSpecial = isSpecial(agent.free)
+    agent.reservedRoles = agent.isSpecial ? [...agent.free.reservations().keys()] : NO_ROLES
   }
 
   #updateDemands(agent: Agent): void {
@@ -245,14 +241,14 @@ export class Agents {
     for (const [role, resources] of total.reservations()) {
       const books = this.#quotas.retain(role)
       const amounts = emptyRow()
-      scalarsInto(amounts, resources.nonRevocable(), this.#kinds)
+      this.#counter.count(amounts, resources.nonRevocable())
       found.push({ books, amounts })
     }
     return found
   }
 
   #chargeTotals(agent: Agent, factor: number): void {
-    scalarsInto(this.#row, agent.total, this.#kinds)
+    this.#counter.count(this.#row, agent.total)
     for (let kind = 0; kind < this.#kinds.count; kind++) this.#tree.totals[kind]! += this.#row[kind]! * factor
   }
 

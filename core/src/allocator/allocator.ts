@@ -22,7 +22,7 @@ import { createRandom, nextInteger, type Random } from '../base/random.ts'
 import { Resources } from '../resources/resources.ts'
 import { Agenda } from './agenda.ts'
 import { type Agent, Agents } from './agents.ts'
-import { byRole, chargesInto, emptyRow, exclusivePart } from './bag.ts'
+import { byRole, Counter, emptyRow } from './bag.ts'
 import { type Client, Clients, type Framework } from './clients.ts'
 import {
   type AgentChange,
@@ -79,15 +79,14 @@ export class Allocator {
   readonly #tree: RoleTree
   readonly #quotas: Quotas
   readonly #filters = new Filters()
-  readonly #kinds = new Kinds()
   readonly #round: Round
   readonly #agenda: Agenda
-  readonly #scalars = emptyRow()
-  readonly #plain = emptyRow()
+  readonly #rows = { scalars: emptyRow(), plain: emptyRow() }
+  readonly #counter: Counter
   #made: Allocation[] = []
 
   constructor(options: AllocatorOptions) {
-    const kinds = this.#kinds
+    const kinds = new Kinds()
     const leastDefault = leastOf(options.minAllocatable ?? LEAST_DEFAULT, kinds)
     const quotas = new Quotas(kinds, leastDefault)
     const tree = new RoleTree(kinds, options.fairSharingExcluded ?? [])
@@ -101,6 +100,7 @@ export class Allocator {
     this.#intervalMs = options.allocationIntervalMs ?? INTERVAL_MS_DEFAULT
     this.#round = new Round({ agents, clients, tree, quotas, offerings, take })
     this.#agenda = new Agenda(agents)
+    this.#counter = new Counter(kinds)
     this.#clients = clients
     this.#agents = agents
     this.#tree = tree
@@ -389,7 +389,7 @@ export class Allocator {
     const client = this.#clients.list[index]!
     const allocated = resources.allocate(client.role)
     const isAll = resources === agent.free && !agent.isSpecial
-    const free = isAll ? EMPTY : agent.free.minus(exclusivePart(resources))
+    const free = isAll ? EMPTY : agent.free.minus(resources.nonShared())
     this.#made.push({ frameworkId: client.frameworkId, role: client.role, agentId: agent.id, resources: allocated })
     this.#hold(agent, client, allocated)
     this.#charge(client, resources, { factor: 1, allocations: 1 })
@@ -400,7 +400,7 @@ export class Allocator {
 
   #addFree(agent: Agent, resources: Resources): void {
     if (agent.isOvercommitted) this.#agents.recount(agent)
-    else this.#agents.setFree(agent, agent.free.plus(exclusivePart(resources)))
+    else this.#agents.setFree(agent, agent.free.plus(resources.nonShared()))
   }
 
   #hold(agent: Agent, client: Client, resources: Resources): void {
@@ -423,9 +423,9 @@ export class Allocator {
   }
 
   #charge(client: Client, resources: Resources, by: { factor: 1 | -1; allocations: number }): void {
-    chargesInto({ scalars: this.#scalars, plain: this.#plain }, resources, this.#kinds, by.factor)
-    this.#tree.charge(client.node, this.#scalars, by.allocations)
-    this.#quotas.chargeAllocated(client.books, this.#plain)
+    this.#counter.charge(this.#rows, resources, by.factor)
+    this.#tree.charge(client.node, this.#rows.scalars, by.allocations)
+    this.#quotas.chargeAllocated(client.books, this.#rows.plain)
   }
 
   #unsubscribe(client: Client): void {

@@ -1,21 +1,20 @@
 /** The allocator's questions to bags of resources that the resource algebra does not answer itself. */
 
 import type { Resource } from '@isthmus/proto/gen/mesos'
+import type { Kind } from '../resources/kind.ts'
 import { reservationsOf } from '../resources/reservations.ts'
 import { Resources } from '../resources/resources.ts'
 import { ANY_ROLE } from '../resources/roles.ts'
 import type { FrameworkAbilities } from './contract.ts'
 import { KINDS_MAX, type Kinds, MILLI } from './kinds.ts'
 
+const NO_PARTS: ReadonlyMap<string, Resources> = new Map()
+
 /** The parts of a bag by the role they are allocated to; without allocation info: `*`. */
 export function byRole(bag: Resources): ReadonlyMap<string, Resources> {
-  let only: string | undefined
-  for (const { template } of bag.entries()) {
-    const role = template.allocation_info?.role ?? ANY_ROLE
-    if (only === undefined) only = role
-    else if (only !== role) return splitByRole(bag)
-  }
-  return only === undefined ? new Map() : new Map([[only, bag]])
+  if (bag.isEmpty) return NO_PARTS
+  const only = bag.allocationRole
+  return only === undefined ? splitByRole(bag) : new Map([[only, bag]])
 }
 
 function splitByRole(bag: Resources): ReadonlyMap<string, Resources> {
@@ -31,71 +30,62 @@ function splitByRole(bag: Resources): ReadonlyMap<string, Resources> {
   return parts
 }
 
-/** Whether quota counts this kind when it is allocated: unreserved and not revocable. */
-export function isPlain(template: Resource): boolean {
-  return template.revocable === undefined && reservationsOf(template).length === 0
-}
-
-/** Whether only some frameworks may have this kind, or only of some roles. */
-export function isSpecial(template: Resource): boolean {
-  return template.revocable !== undefined || template.shared !== undefined || reservationsOf(template).length > 0
+/** Whether only some frameworks may have some of it, or only of some roles: it is reserved, revocable or shared. */
+export function isSpecial(bag: Resources): boolean {
+  return bag.unreserved() !== bag || bag.nonRevocable() !== bag || bag.nonShared() !== bag
 }
 
 /** Without what a framework of these capabilities does not understand. */
 export function capable(bag: Resources, abilities: FrameworkAbilities): Resources {
-  const { revocableResources, sharedResources, reservationRefinement } = abilities
-  return bag.filter(
-    (template) =>
-      (revocableResources || template.revocable === undefined) &&
-      (sharedResources || template.shared === undefined) &&
-      (reservationRefinement || reservationsOf(template).length < 2),
-  )
+  let part = abilities.revocableResources ? bag : bag.nonRevocable()
+  if (!abilities.sharedResources) part = part.nonShared()
+  if (abilities.reservationRefinement || !part.hasRefinedReservations) return part
+  return part.filter((template) => reservationsOf(template).length < 2)
 }
 
-/** Writes the milli-units of all scalars by kind into `row`; shared resources count by copies. */
-export function scalarsInto(row: Float64Array, bag: Resources, kinds: Kinds): void {
-  row.fill(0)
-  for (const { template, amount, copies } of bag.entries()) {
-    if (amount.kind !== 'scalar') continue
-    const kind = kinds.idOf(template.name)
-    if (kind >= 0) row[kind]! += amount.milli * copies
+/** Counts scalars into rows of milli-units by kind; makes nothing, whatever is counted. Shared resources count by copies. */
+export class Counter {
+  readonly #kinds: Kinds
+  #row: Float64Array = emptyRow()
+  #plain: Float64Array | undefined
+  #factor = 1
+
+  constructor(kinds: Kinds) {
+    this.#kinds = kinds
   }
-}
 
-/** Like `scalarsInto`, of what quota counts only. */
-export function plainInto(row: Float64Array, bag: Resources, kinds: Kinds): void {
-  row.fill(0)
-  for (const { template, amount, copies } of bag.entries()) {
-    if (amount.kind !== 'scalar' || !isPlain(template)) continue
-    const kind = kinds.idOf(template.name)
-    if (kind >= 0) row[kind]! += amount.milli * copies
+  /** Writes all scalars into `row`. */
+  count(row: Float64Array, bag: Resources): void {
+    this.charge({ scalars: row, plain: undefined }, bag, 1)
   }
-}
 
-/** Both at once, times `factor`: what a client holds more or less, and what of it quota counts. */
-export function chargesInto(
-  rows: { readonly scalars: Float64Array; readonly plain: Float64Array },
-  bag: Resources,
-  kinds: Kinds,
-  factor: 1 | -1,
-): void {
-  const { scalars, plain } = rows
-  scalars.fill(0)
-  plain.fill(0)
-  for (const { template, amount, copies } of bag.entries()) {
-    if (amount.kind !== 'scalar') continue
-    const kind = kinds.idOf(template.name)
-    if (kind < 0) continue
-    const milli = amount.milli * copies * factor
-    scalars[kind]! += milli
-    if (isPlain(template)) plain[kind]! += milli
+  /** Writes what quota counts into `row`: unreserved and not revocable. */
+  countPlain(row: Float64Array, bag: Resources): void {
+    this.count(row, bag.unreserved().nonRevocable())
   }
-}
 
-/** The part that only one can have at a time: the same bag when that is all. */
-export function exclusivePart(bag: Resources): Resources {
-  for (const { template } of bag.entries()) if (template.shared !== undefined) return bag.nonShared()
-  return bag
+  /** Writes both, times `factor`. */
+  charge(
+    rows: { readonly scalars: Float64Array; readonly plain: Float64Array | undefined },
+    bag: Resources,
+    factor: 1 | -1,
+  ): void {
+    this.#row = rows.scalars
+    this.#plain = rows.plain
+    this.#factor = factor
+    this.#row.fill(0)
+    this.#plain?.fill(0)
+    bag.eachScalar(this.#add)
+  }
+
+  readonly #add = (of: Kind, milli: number): void => {
+    const kind = this.#kinds.idOf(of.name)
+    if (kind < 0) return
+    this.#row[kind]! += milli * this.#factor
+    if (this.#plain !== undefined && of.reservedTo === undefined && !of.isRevocable) {
+      this.#plain[kind]! += milli * this.#factor
+    }
+  }
 }
 
 /**
@@ -111,7 +101,8 @@ export function withinAllowance(
   const left = allowed.allowance.slice()
   const excess: Resource[] = []
   for (const { template, amount } of bag.entries()) {
-    if (amount.kind !== 'scalar' || !isPlain(template)) continue
+    const isPlain = template.revocable === undefined && reservationsOf(template).length === 0
+    if (amount.kind !== 'scalar' || !isPlain) continue
     const kind = allowed.kinds.idOf(template.name)
     if (kind < 0) continue
     const isUsedWhole = template.disk?.source !== undefined && template.disk.source.type !== 'PATH'
@@ -126,12 +117,10 @@ export function withinAllowance(
 
 /** The same number for equal bags; different bags rarely share one. */
 export function fingerprint(bag: Resources): number {
-  let sum = 0
-  for (const { template, amount, key } of bag.entries()) {
-    const size =
-      amount.kind === 'scalar' ? amount.milli : amount.kind === 'ranges' ? amount.ranges.length : amount.items.size
-    sum += (size + 1) * (key.length * 31 + template.name.charCodeAt(0))
-  }
+  let sum = bag.size
+  bag.eachScalar((kind, milli) => {
+    sum += (milli + 1) * (kind.hash % 65_521)
+  })
   return sum
 }
 

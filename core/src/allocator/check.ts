@@ -5,7 +5,7 @@ import { Resources } from '../resources/resources.ts'
 import { topLevelRole } from '../resources/roles.ts'
 import type { Agent } from './agents.ts'
 import type { Allocator, Books } from './allocator.ts'
-import { chargesInto, emptyRow, plainInto, scalarsInto } from './bag.ts'
+import { Counter, emptyRow } from './bag.ts'
 import { hasBit } from './bits.ts'
 import { KINDS_MAX } from './kinds.ts'
 import { ROOT } from './role-tree.ts'
@@ -30,7 +30,7 @@ function checkAgent(books: Books, agent: Agent): void {
     assert(agent.free.plus(held).equals(agent.total), 'what is held and what is free are all there is')
   }
   const plain = emptyRow()
-  plainInto(plain, agent.free, books.kinds)
+  new Counter(books.kinds).countPlain(plain, agent.free)
   const row = agent.index * KINDS_MAX
   for (let kind = 0; kind < KINDS_MAX; kind++) {
     assert(books.agents.free[row + kind] === plain[kind], 'the row of an agent says what its bag says')
@@ -41,10 +41,11 @@ function checkTotals({ agents, kinds, quotas, tree }: Books): void {
   const totals = emptyRow()
   const free = emptyRow()
   const row = emptyRow()
+  const counter = new Counter(kinds)
   for (const agent of agents.all()) {
-    scalarsInto(row, agent.total, kinds)
+    counter.count(row, agent.total)
     addInto(totals, row)
-    plainInto(row, agent.free, kinds)
+    counter.countPlain(row, agent.free)
     if (agent.isActive) addInto(free, row)
   }
   assertEqual(tree.totals, totals, 'the pool is the sum of its agents')
@@ -55,9 +56,10 @@ function checkTree(books: Books): void {
   const { agents, clients, kinds, tree } = books
   const held = new Map<number, Float64Array>()
   const rows = { scalars: emptyRow(), plain: emptyRow() }
+  const counter = new Counter(kinds)
   for (const agent of agents.all()) {
     for (const [index, resources] of agent.held) {
-      chargesInto(rows, resources, kinds, 1)
+      counter.charge(rows, resources, 1)
       for (let node = clients.list[index]!.node; node !== ROOT; node = tree.parent[node]!) {
         const sum = held.get(node) ?? emptyRow()
         addInto(sum, rows.scalars)
@@ -91,10 +93,11 @@ function checkQuota(books: Books): void {
   for (const role of quotas.roles()) {
     const allocated = emptyRow()
     const rows = { scalars: emptyRow(), plain: emptyRow() }
+    const counter = new Counter(kinds)
     for (const agent of agents.all()) {
       for (const [index, resources] of agent.held) {
         if (topLevelRole(clients.list[index]!.role) !== role.role) continue
-        chargesInto(rows, resources, kinds, 1)
+        counter.charge(rows, resources, 1)
         addInto(allocated, rows.plain)
       }
     }

@@ -6,7 +6,7 @@
 import type { Resources } from '../resources/resources.ts'
 import { isStrictSubRoleOf } from '../resources/roles.ts'
 import type { Agent, Agents, View } from './agents.ts'
-import { capable, emptyRow, scalarsInto, withinAllowance } from './bag.ts'
+import { Counter, capable, emptyRow, withinAllowance } from './bag.ts'
 import type { Client } from './clients.ts'
 import type { ReasonCode } from './contract.ts'
 import type { Filters } from './filters.ts'
@@ -55,12 +55,14 @@ export class Offerings {
   readonly #allowance = emptyRow()
   readonly #allowed = emptyRow()
   readonly #row = emptyRow()
+  readonly #counter: Counter
 
   constructor(parts: { agents: Agents; filters: Filters; quotas: Quotas; kinds: Kinds }) {
     this.#agents = parts.agents
     this.#filters = parts.filters
     this.#quotas = parts.quotas
     this.#kinds = parts.kinds
+    this.#counter = new Counter(parts.kinds)
   }
 
   /** What the client may have of the agent in this stage. The client is subscribed. */
@@ -103,13 +105,13 @@ export class Offerings {
     if (known !== undefined) return known
     const resources = capable(agent.free.allocatableTo(client.role), capabilities)
     const view = { resources, scalars: emptyRow() }
-    scalarsInto(view.scalars, resources, this.#kinds)
+    this.#counter.count(view.scalars, resources)
     if (isKeyed) agent.views.set(key, view)
     return view
   }
 
   #isEnough(resources: Resources, client: Client): boolean {
-    scalarsInto(this.#row, resources, this.#kinds)
+    this.#counter.count(this.#row, resources)
     return isAllocatable(this.#row, 0, client.least)
   }
 
