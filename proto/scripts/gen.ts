@@ -178,14 +178,28 @@ function descriptorOf(files: readonly SourceFile[]): string {
   ].join('\n')
 }
 
-/** One field: number, name, rule, type (a scalar's name or a full type name), default, oneof. */
+/** One field: number, name, rule, kind, type (a scalar's name or a full type name) and, where it has some, its extras. */
 function fieldRow(field: protobuf.Field): string {
+  if (field.name in {}) throw new Error(`${field.fullName}: every object has a property of this name`)
+  if (field instanceof protobuf.MapField && field.keyType !== 'string')
+    throw new Error(`${field.fullName}: only strings can be keys of maps here`)
   const rule =
     field instanceof protobuf.MapField ? 'map' : field.repeated ? 'repeated' : field.required ? 'required' : 'optional'
   const resolved = field.resolvedType
   const type = resolved ? resolved.fullName.slice(1) : field.type
   const kind = resolved instanceof protobuf.Enum ? 'enum' : resolved ? 'message' : 'scalar'
-  return JSON.stringify([field.id, field.name, rule, kind, type])
+  const extras = fieldExtras(field)
+  return JSON.stringify([field.id, field.name, rule, kind, type, ...(extras === undefined ? [] : [extras])])
+}
+
+/** What few fields have: a default that is written in the .proto file, `deprecated`, a oneof. */
+function fieldExtras(field: protobuf.Field): Record<string, unknown> | undefined {
+  const extras = {
+    ...(field.options?.default === undefined ? {} : { default: field.options.default }),
+    ...(field.options?.deprecated === true ? { isDeprecated: true } : {}),
+    ...(field.partOf ? { oneof: field.partOf.name } : {}),
+  }
+  return Object.keys(extras).length === 0 ? undefined : extras
 }
 
 function typeMapImports(files: readonly SourceFile[]): string[] {

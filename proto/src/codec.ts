@@ -5,7 +5,7 @@
 // filled in: an absent field is absent, and the reader knows its default.
 
 import protobuf from 'protobufjs/minimal.js'
-import type { MessageTypes } from './gen/descriptor.ts'
+import { ENUMS, MESSAGES, type MessageTypes } from './gen/descriptor.ts'
 import { messageFromJson, messageToJson, messageToText } from './json-codec.ts'
 import { parseText } from './json-syntax.ts'
 import { messageCodec } from './message-codec.ts'
@@ -17,14 +17,24 @@ export { WireError, type WireErrorCode } from './wire-error.ts'
 /** A 64-bit integer: a number, or a bigint where a number would lose digits. */
 export type Int64 = number | bigint
 
-/** One field of a message: number, name, rule, kind, type (a scalar's name or a full type name). */
+/** One field of a message: number, name, rule, kind, type (a scalar's name or a full type name), and what few fields have. */
 export type FieldRow = readonly [
   id: number,
   name: string,
   rule: 'required' | 'optional' | 'repeated' | 'map',
   kind: 'scalar' | 'enum' | 'message',
   type: string,
+  extras?: FieldExtras,
 ]
+
+/** What few fields have. */
+export interface FieldExtras {
+  /** The default that the .proto file declares; an enum's is a name. */
+  readonly default?: string | number | boolean
+  readonly isDeprecated?: true
+  /** Of the fields with one name here at most one is set. */
+  readonly oneof?: string
+}
 
 /** Full name of a message: `mesos.v1.TaskInfo`. */
 export type MessageName = keyof MessageTypes
@@ -65,4 +75,33 @@ export function fromJson<N extends MessageName>(name: N, value: unknown): Messag
 /** JSON text as a message. Throws WireError JSON_SYNTAX, JSON_SHAPE or MISSING_FIELDS. */
 export function parseJson<N extends MessageName>(name: N, text: string): MessageTypes[N] {
   return fromJson(name, parseText(text))
+}
+
+/**
+ * What an absent field means: the default of its .proto file, or else the zero of its type (0, false, '', no bytes, the first
+ * name of an enum). Lists, maps and messages have none: undefined.
+ */
+export function defaultOf<N extends MessageName, F extends keyof MessageTypes[N] & string>(
+  name: N,
+  field: F,
+): Exclude<MessageTypes[N][F], undefined> {
+  const row = MESSAGES[name]?.find(([, fieldName]) => fieldName === field)
+  if (row === undefined) throw new Error(`${name} has no field ${field}`)
+  return zeroOf(row) as never
+}
+
+function zeroOf([, , rule, kind, type, extras]: FieldRow): unknown {
+  if (rule === 'repeated' || rule === 'map' || kind === 'message') return undefined
+  if (extras?.default !== undefined) return extras.default
+  if (kind === 'enum') return Object.keys(ENUMS[type] ?? {})[0]
+  switch (type) {
+    case 'string':
+      return ''
+    case 'bytes':
+      return new Uint8Array(0)
+    case 'bool':
+      return false
+    default:
+      return 0
+  }
 }
