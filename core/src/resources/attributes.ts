@@ -1,33 +1,36 @@
+// Attributes of an agent, as operators write them: `rack:abc;zone:[1-3];speed:1.5`.
+
 import type { Attribute } from '@isthmus/proto/gen/mesos'
 import { ok, type Result, reject } from '../base/result.ts'
 import { parseValue } from './parse.ts'
+import { printRanges } from './ranges.ts'
 
 /**
- * Reads `rack:abc;zone:[1-3];speed:1.5` into attributes of type TEXT, RANGES and SCALAR, in the order written.
+ * Reads attributes of type TEXT, RANGES and SCALAR, in the order written; a name may come several times. Everything behind the first `:` is
+ * the value.
  *
- * @returns ATTRIBUTES_MALFORMED with the part that is wrong
+ * @returns ATTRIBUTES_MALFORMED with the part that is wrong and its position from 1
  */
 export function parseAttributes(text: string): Result<Attribute[]> {
   const attributes: Attribute[] = []
-  for (const part of text.split(/[;\n]/)) {
-    if (part.trim() === '') continue
-    const colon = part.indexOf(':')
-    const attribute =
-      colon <= 0 ? "expected 'name:value'" : parseAttribute(part.slice(0, colon).trim(), part.slice(colon + 1).trim())
+  for (const [at, token] of text.split(/[;\n]/).entries()) {
+    const part = token.trim()
+    if (part === '') continue
+    const attribute = parseAttribute(part)
     if (typeof attribute === 'string') {
-      return reject({
-        code: 'ATTRIBUTES_MALFORMED',
-        message: `Failed to parse attribute '${part.trim()}': ${attribute}`,
-        part: part.trim(),
-      })
+      const message = `Failed to parse attribute '${part}': ${attribute}`
+      return reject({ code: 'ATTRIBUTES_MALFORMED', message, part, position: at + 1, reason: attribute })
     }
     attributes.push(attribute)
   }
   return ok(attributes)
 }
 
-function parseAttribute(name: string, text: string): Attribute | string {
-  const value = parseValue(text)
+function parseAttribute(part: string): Attribute | string {
+  const colon = part.indexOf(':')
+  if (colon <= 0) return "expecting 'name:value'"
+  const name = part.slice(0, colon).trim()
+  const value = parseValue(part.slice(colon + 1))
   if (typeof value === 'string') return value
   switch (value.kind) {
     case 'scalar':
@@ -41,4 +44,12 @@ function parseAttribute(name: string, text: string): Attribute | string {
     default:
       return value satisfies never
   }
+}
+
+/** `abc`, `1.5` or `[1-3]`: the value as text, as legacy pages and offer constraints see it. */
+export function printAttributeValue({ text, scalar, ranges }: Attribute): string {
+  if (text !== undefined) return text.value
+  if (scalar !== undefined) return String(scalar.value)
+  const list = (ranges?.range ?? []).map(({ begin, end }) => ({ begin: Number(begin), end: Number(end) }))
+  return printRanges(list)
 }

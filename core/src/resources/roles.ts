@@ -11,6 +11,9 @@ export function validateRole(role: string): Result<string> {
   return problem === undefined ? ok(role) : reject({ code: 'ROLE_INVALID', message: problem, role })
 }
 
+/** Blanks, backspace and delete. */
+const BAD_CHARACTERS = /[\b\t\n\v\f\r \u007f]/
+
 function roleProblem(role: string): string | undefined {
   if (role === ANY_ROLE) return undefined
   if (role === '') return 'Role names cannot be the empty string'
@@ -22,7 +25,7 @@ function roleProblem(role: string): string | undefined {
     if (component === '..') return `Role '${role}' cannot include '..' as a component`
     if (component === ANY_ROLE) return `Role '${role}' cannot include '*' as a component`
     if (component.startsWith('-')) return `Role component '${component}' is invalid because it starts with a dash`
-    if (/\s/.test(component) || component.includes('\b') || component.includes('\u007f')) {
+    if (BAD_CHARACTERS.test(component)) {
       return `Role component '${component}' is invalid because it contains backspace or whitespace`
     }
   }
