@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { constants } from 'node:os'
 import { extname } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -53,6 +54,8 @@ class LauncherClient implements Launcher {
   #writer: LineWriter<LauncherCommand> | undefined
   #entries = new Map<string, Entry>()
   readonly #usages = new Map<number, (usage: ContainerUsage | undefined) => void>()
+  /** Marks the containers of this agent: ids of containers may be the same elsewhere. */
+  readonly #launcherId = randomUUID()
   #lastRequestId = 0
   #isClosed = false
 
@@ -116,12 +119,16 @@ class LauncherClient implements Launcher {
   #start(): void {
     if (this.#process !== undefined) return
     // A session of its own: Ctrl-C reaches the agent only, which then ends its containers in order.
-    const child = spawn(process.execPath, [...NODE_OPTIONS, PROCESS_FILE, this.#options.onAgentExit ?? 'kill'], {
-      stdio: ['pipe', 'pipe', 'pipe'],
-      env: { PATH },
-      cwd: '/',
-      detached: true,
-    })
+    const child = spawn(
+      process.execPath,
+      [...NODE_OPTIONS, PROCESS_FILE, this.#options.onAgentExit ?? 'kill', this.#launcherId],
+      {
+        stdio: ['pipe', 'pipe', 'pipe'],
+        env: { PATH },
+        cwd: '/',
+        detached: true,
+      },
+    )
     const reader = new LineReader()
     child.stdout.on('data', (chunk: Buffer) => {
       for (const line of reader.push(chunk)) this.#hear(JSON.parse(line) as LauncherReport)
@@ -177,7 +184,7 @@ class LauncherClient implements Launcher {
 
   /** Kills what a broken launcher left; each container is reported once nothing of it is found. */
   async #killOrphans(orphans: ReadonlyMap<string, Entry>, reason: string): Promise<void> {
-    const table = new ProcessTable()
+    const table = new ProcessTable(this.#launcherId)
     const first = new Map<number, string>()
     for (const [containerId, { pid }] of orphans) if (pid !== undefined) first.set(pid, containerId)
     const left = new Map(orphans)

@@ -1,6 +1,6 @@
 // The launcher: a small process beside the agent that starts and watches all processes of its containers. Forking costs by
 // the size of the one that forks, so the agent does not. It reads commands on stdin and reports on stdout (protocol.ts). When
-// stdin ends the agent is gone, however it went: the containers are killed (or kept, argv[2]) and the launcher ends after the
+// stdin ends the agent is gone, however it went: the containers are killed (or kept: argv[2]; argv[3] is the mark of its processes) and the launcher ends after the
 // last one. Imports stay few: start time and memory count.
 
 import { type LauncherCommand, type LauncherReport, LineReader, LineWriter } from './protocol.ts'
@@ -11,13 +11,17 @@ const COMMANDS_A_TURN = 8
 /** The agent is gone and something cannot be killed: leave anyway. */
 const LAST_PATIENCE_MS = 90_000
 const END_CHECK_MS = 5
+/** O_CLOEXEC as Linux counts it on x86 and ARM; Node opens everything of its own with it. */
+const CLOSE_ON_EXEC = 0o2000000
 
 const keepsOnAgentExit = process.argv[2] === 'keep'
 const writer = new LineWriter<LauncherReport>(process.stdout)
-const keeper = new TreeKeeper((report) => writer.say(report))
+const keeper = new TreeKeeper(process.argv[3] ?? '', (report) => writer.say(report))
 const reader = new LineReader()
 const waiting: LauncherCommand[] = []
 let isEnding = false
+
+closeInherited()
 
 process.stdin.on('data', (chunk: Buffer) => {
   const isIdle = waiting.length === 0
@@ -32,6 +36,19 @@ process.stderr.on('error', () => {})
 process.on('SIGTERM', () => end(false))
 // A terminal's signals are for the agent, which then tells us.
 for (const signal of ['SIGINT', 'SIGHUP', 'SIGPIPE'] as const) process.on(signal, () => {})
+
+/** Closes what whoever started the agent left open: containers would hold it open for as long as they run. */
+function closeInherited(): void {
+  for (const name of readdirSync('/proc/self/fd')) {
+    if (Number(name) <= 2) continue
+    try {
+      const flags = /^flags:\s*0*([0-7]+)$/m.exec(readFileSync(`/proc/self/fdinfo/${name}`, 'latin1'))?.[1]
+      if (flags !== undefined && (Number.parseInt(flags, 8) & CLOSE_ON_EXEC) === 0) closeSync(Number(name))
+    } catch {
+      // The one that listed the folder: closed by now.
+    }
+  }
+}
 
 function work(): void {
   for (const command of waiting.splice(0, COMMANDS_A_TURN)) obey(command)

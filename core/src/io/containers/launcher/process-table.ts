@@ -5,7 +5,7 @@
 // catch it.
 
 import { closeSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs'
-import { CONTAINER_MARK } from './protocol.ts'
+import { CONTAINER_MARK, LAUNCHER_MARK } from './protocol.ts'
 
 /** One line of /proc/PID/stat, as far as needed. */
 export interface ProcessStat {
@@ -28,12 +28,17 @@ interface Known {
 }
 
 const STAT_BYTES = 1024
-const MARK_PREFIX = `${CONTAINER_MARK}=`
 
 /** Remembers who belonged to whom between looks, so that each environment is read once. */
 export class ProcessTable {
   #known = new Map<number, Known>()
+  readonly #launcherId: string
   readonly #buffer = Buffer.alloc(STAT_BYTES)
+
+  /** @param launcherId the mark of the launcher whose containers are looked for */
+  constructor(launcherId: string) {
+    this.#launcherId = launcherId
+  }
 
   /**
    * Looks at all processes. O(processes), about 15 µs each.
@@ -74,7 +79,7 @@ export class ProcessTable {
     if (own !== undefined) return { startTicks: stat.startTicks, containerId: own }
     // A process without the mark does not get it later: only a marked one passes it on.
     if (isSame) return before
-    const marked = stat.isZombie ? undefined : readMark(stat.pid)
+    const marked = stat.isZombie ? undefined : readMark(stat.pid, this.#launcherId)
     return { startTicks: stat.startTicks, containerId: marked !== undefined && isOurs(marked) ? marked : undefined }
   }
 
@@ -149,14 +154,17 @@ export function parseStat(line: string): ProcessStat | undefined {
   }
 }
 
-/** The container named in the environment of a process, if we may read it. */
-function readMark(pid: number): string | undefined {
+/** The container named in the environment of a process, if we may read it and the launcher is this one. */
+function readMark(pid: number, launcherId: string): string | undefined {
   try {
-    const environment = readFileSync(`/proc/${pid}/environ`, 'latin1')
-    const start = environment.startsWith(MARK_PREFIX) ? 0 : environment.indexOf(`\0${MARK_PREFIX}`) + 1
-    if (start === 0 && !environment.startsWith(MARK_PREFIX)) return undefined
-    const end = environment.indexOf('\0', start)
-    return Buffer.from(environment.slice(start + MARK_PREFIX.length, end < 0 ? undefined : end), 'latin1').toString()
+    const variables = readFileSync(`/proc/${pid}/environ`, 'utf8')
+    if (!variables.includes(launcherId)) return undefined
+    const value = (name: string): string | undefined =>
+      variables
+        .split('\0')
+        .find((line) => line.startsWith(`${name}=`))
+        ?.slice(name.length + 1)
+    return value(LAUNCHER_MARK) === launcherId ? value(CONTAINER_MARK) : undefined
   } catch {
     return undefined
   }

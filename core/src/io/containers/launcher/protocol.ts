@@ -28,8 +28,9 @@ export type LauncherReport =
 /** What happens to the containers when the agent is gone: `keep` lets them run on until they end by themselves. */
 export type OnAgentExit = 'kill' | 'keep'
 
-/** Environment variable that marks every process of a container. */
+/** Environment variables that mark every process of a container: whose it is, and by which launcher it was started. */
 export const CONTAINER_MARK = 'ISTHMUS_CONTAINER_ID'
+export const LAUNCHER_MARK = 'ISTHMUS_LAUNCHER_ID'
 
 /** A longer line is a broken peer. */
 export const LINE_BYTES_MAX = 8 * 1024 * 1024

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, constants, existsSync, fchownSync, openSync, statSync } from 'node:fs'
 import { findUser, type HostUser } from '../users.ts'
 import type { LaunchRequest } from './launcher.ts'
-import { CONTAINER_MARK } from './protocol.ts'
+import { CONTAINER_MARK, LAUNCHER_MARK } from './protocol.ts'
 
 /** Why a process could not be started. */
 export class LaunchError extends Error {
@@ -29,19 +29,21 @@ const JOIN_SCRIPT =
  * Starts the first process of a container in a session of its own. A program that cannot be found or run ends with 127 or 126
  * and a line on its stderr, as under a shell. Throws LaunchError.
  */
-export function spawnContainer(request: LaunchRequest): ChildProcess {
+export function spawnContainer(request: LaunchRequest, launcherId: string): ChildProcess {
   const user = request.user === undefined ? undefined : switchTo(request.user)
   checkFolder(request.cwd)
   const opened: number[] = []
   try {
     const stdout = openOutput(request.stdoutPath, user, opened)
     const stderr = openOutput(request.stderrPath, user, opened)
-    const options = { ...plan(request, user), stdio: ['ignore', stdout, stderr] as const }
-    const child = start(options, request)
+    const marks = { [CONTAINER_MARK]: request.containerId, [LAUNCHER_MARK]: launcherId }
+    const env = { ...request.env, ...marks }
+    const options: StartOptions = { ...plan(request, user), cwd: request.cwd, env, stdio: ['ignore', stdout, stderr] }
+    const child = start(options)
     if (child.pid !== undefined) return child
     // execvp failed; a shell fails in the same way but as a process with a status and a message.
     const fallback = { ...options, ...underShell(options) }
-    const shell = start(fallback, request)
+    const shell = start(fallback)
     if (shell.pid !== undefined) return shell
     throw new LaunchError('EAGAIN', `Failed to fork: cannot run /bin/sh for '${request.file}'`)
   } finally {
@@ -56,14 +58,16 @@ interface Plan {
 }
 
 interface StartOptions extends Plan {
+  readonly cwd: string
+  readonly env: Readonly<Record<string, string>>
   readonly stdio: readonly ['ignore', number | 'ignore', number | 'ignore']
 }
 
-function start(options: StartOptions, request: LaunchRequest): ChildProcess {
+function start(options: StartOptions): ChildProcess {
   const child = spawn(options.file, options.argv.slice(1), {
     argv0: options.argv[0],
-    cwd: request.cwd,
-    env: { ...request.env, [CONTAINER_MARK]: request.containerId },
+    cwd: options.cwd,
+    env: options.env,
     stdio: [...options.stdio],
     detached: true,
     ...(options.user === undefined ? {} : { uid: options.user.uid, gid: options.user.gid }),

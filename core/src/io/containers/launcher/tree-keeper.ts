@@ -22,6 +22,8 @@ const LOOK_SHARE = 4
 const LOOK_GAP_MAX_MS = 1_000
 /** A tree that cannot be killed for so long (a process stuck in the kernel) is reported as ended anyway. */
 const GIVE_UP_MS = 60_000
+/** How often the trees of running containers are looked at, so that who belongs to whom is known before a parent ends. */
+const LOOK_IDLE_MS = 2_000
 /** How often running containers are asked whether the kernel killed something in them. */
 const MEMORY_WATCH_MS = 500
 
@@ -40,13 +42,17 @@ interface Tree {
 export class TreeKeeper {
   readonly #trees = new Map<string, Tree>()
   readonly #report: (report: LauncherReport) => void
-  readonly #table = new ProcessTable()
+  readonly #table: ProcessTable
+  readonly #launcherId: string
   #timer: NodeJS.Timeout | undefined
+  #idleTimer: NodeJS.Timeout | undefined
   #memoryTimer: NodeJS.Timeout | undefined
   #dueAtMs = Number.POSITIVE_INFINITY
   #nextLookAtMs = 0
 
-  constructor(report: (report: LauncherReport) => void) {
+  constructor(launcherId: string, report: (report: LauncherReport) => void) {
+    this.#launcherId = launcherId
+    this.#table = new ProcessTable(launcherId)
     this.#report = report
   }
 
@@ -66,7 +72,7 @@ export class TreeKeeper {
     try {
       if (request.cgroups !== undefined) makeCgroups(request.cgroups)
       hasCgroups = true
-      this.#watch(request, spawnContainer(request))
+      this.#watch(request, spawnContainer(request, this.#launcherId))
     } catch (error) {
       if (hasCgroups && request.cgroups !== undefined) removeCgroups(request.cgroups)
       const message = error instanceof Error ? error.message : String(error)
@@ -88,6 +94,7 @@ export class TreeKeeper {
     }
     this.#trees.set(tree.containerId, tree)
     if (tree.cgroups?.outOfMemory !== undefined) this.#watchMemory()
+    this.#lookIdle()
     this.#report({ kind: 'started', containerId: tree.containerId, pid: tree.pid })
     child.once('exit', (code, signal) => {
       tree.waitStatus = waitStatusOf({ code, signal }, constants.signals)
@@ -157,7 +164,6 @@ export class TreeKeeper {
     if (tree.isKilling) return
     tree.isKilling = true
     tree.giveUpAtMs = Math.min(tree.giveUpAtMs, performance.now() + GIVE_UP_MS)
-    if (tree.waitStatus === undefined && tree.cgroups?.killDirectory === undefined) sendSignal(tree.pid, 'SIGKILL')
   }
 
   #killNested(containerId: string): void {
@@ -176,14 +182,19 @@ export class TreeKeeper {
     this.#timer = setTimeout(() => this.#tick(), Math.ceil(atMs - nowMs))
   }
 
+  #lookIdle(): void {
+    clearTimeout(this.#idleTimer)
+    if (this.#trees.size > 0) this.#idleTimer = setTimeout(() => this.#lookSoon(), LOOK_IDLE_MS)
+  }
+
   #tick(): void {
     this.#dueAtMs = Number.POSITIVE_INFINITY
+    this.#lookIdle()
     const ending = [...this.#trees.values()].filter(
       ({ isKilling, waitStatus }) => isKilling || waitStatus !== undefined,
     )
-    if (ending.length === 0) return
     const needsLook = ending.some(({ cgroups }) => cgroups?.killDirectory === undefined)
-    const found = needsLook ? this.#look() : new Map<string, ProcessStat[]>()
+    const found = needsLook || ending.length === 0 ? this.#look() : new Map<string, ProcessStat[]>()
     let isSomethingLeft = false
     for (const tree of ending) if (!this.#reap(tree, found)) isSomethingLeft = true
     // A container waits for the ones nested in it, which come later in the order of launch.
