@@ -13,6 +13,7 @@ import { seatAgent } from './agent-resources.ts'
 import { joinLink, registration } from './agents.ts'
 import { bagOf, roleOf } from './bag.ts'
 import { count } from './counters.ts'
+import { sendDrain } from './drain.ts'
 import { addExecutor, removeExecutor } from './executors.ts'
 import { addToAllocator, createFramework } from './frameworks.ts'
 import { agentMessage, isTerminal, masterStatus } from './messages.ts'
@@ -54,6 +55,7 @@ export function readoptAgent(turn: Turn, agent: Agent, { linkId, reregister }: R
   }
   refreshFrameworks(turn, agent, reregister)
   repeatKills(turn, agent)
+  sendDrain(turn, agent)
   ping(turn, agent)
   if (isNew) publish(turn, () => ({ type: 'AGENT_ADDED', agent_added: { agent: agentMessage(state, agent) } }))
   note(turn, 'info', 'agent reregistered', { agentId: agent.id, taskCount: reregister.tasks?.length ?? 0 })

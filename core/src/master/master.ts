@@ -14,6 +14,7 @@ import { createRandom } from '../base/random.ts'
 import { loseAgent, pingTimedOut } from './agent-loss.ts'
 import { admit, agentConnected, agentLinkClosed, agentMessages } from './agents.ts'
 import { createMasterCounters } from './counters.ts'
+import { settleDraining } from './drain.ts'
 import type { MasterEffect } from './effects.ts'
 import type { MasterEvent, MasterTimer } from './events.ts'
 import { beat, disconnectFramework, removeFramework } from './frameworks.ts'
@@ -48,6 +49,7 @@ export function createMaster(options: MasterOptions, records: readonly RegistryR
     subscribers: new Set(),
     offers: new Map(),
     operations: new Map(),
+    draining: new Set(),
     commits: new Map(),
     counters: createMasterCounters(),
     nextFramework: 0,
@@ -68,6 +70,7 @@ export function step(state: MasterState, event: MasterEvent): MasterEffect[] {
   const turn: Turn = { state, atMs: event.atMs, effects: [], records: [], continuations: [] }
   if (state.abdicated) refuse(turn, event)
   else apply(turn, event)
+  if (state.draining.size > 0) settleDraining(turn)
   if (state.allocationDue && !state.abdicated) {
     state.allocationDue = false
     allocateDirty(turn)

@@ -1,6 +1,7 @@
 import type { Call } from '@isthmus/proto/gen/master'
 import type { OfferOperation, Resource } from '@isthmus/proto/gen/mesos'
 import test from 'ava'
+import { assert } from '../base/assert.ts'
 import { fingerprint, Rehearsal, type StageFramework, scalar } from './rehearsal.ts'
 
 const nobody = { agent_id: { value: 'nobody' } }
@@ -212,6 +213,49 @@ test('DEACTIVATE_AGENT rescinds and stops offers until REACTIVATE_AGENT', (t) =>
   )
   t.is(stage.operate({ type: 'REACTIVATE_AGENT', reactivate_agent: { agent_id } }).status, 200)
   t.is(framework.events.at(-1)?.type, 'OFFERS')
+})
+
+function drainScene(mark_gone: boolean) {
+  const stage = new Rehearsal()
+  const agent = stage.register()
+  const framework = stage.subscribe()
+  stage.launch(framework, stage.task(agent, 't'))
+  stage.pass(1000)
+  framework.events.length = 0
+  const agent_id = { value: agent.id }
+  const drain: Call = { type: 'DRAIN_AGENT', drain_agent: { agent_id, max_grace_period: { seconds: 2 }, mark_gone } }
+  assert(stage.operate(drain).status === 200, 'a drain is answered when stored')
+  const end = () => {
+    const uuid = stage.update(agent, framework, 't', 'TASK_KILLED', { reason: 'REASON_AGENT_DRAINING' })
+    stage.say(framework, { type: 'ACKNOWLEDGE', acknowledge: { agent_id, task_id: { value: 't' }, uuid } })
+  }
+  return { stage, agent, framework, agent_id, end }
+}
+
+test('a draining agent gets no offers, and is drained when its last task has ended and is acknowledged', (t) => {
+  const { stage, agent, framework, agent_id, end } = drainScene(false)
+  t.deepEqual(agent.messages.at(-1), {
+    type: 'DRAIN',
+    drain_config: { max_grace_period: { nanoseconds: 2_000_000_000n }, mark_gone: false },
+  })
+  t.is(framework.events[0]?.type, 'RESCIND')
+  t.is(stage.operate({ type: 'REACTIVATE_AGENT', reactivate_agent: { agent_id } }).status, 400)
+  t.is(stage.state.agents.get(agent.id)?.drain?.state, 'DRAINING')
+  end()
+  t.is(stage.state.agents.get(agent.id)?.drain?.state, 'DRAINED')
+  stage.pass(3000)
+  t.deepEqual(stage.offersOf(framework), [])
+  const shown = stage.operate({ type: 'GET_AGENTS' }).response?.get_agents?.agents?.[0]
+  t.deepEqual([shown?.active, shown?.deactivated, shown?.drain_info?.state], [false, true, 'DRAINED'])
+  t.is(stage.operate({ type: 'REACTIVATE_AGENT', reactivate_agent: { agent_id } }).status, 200)
+  t.is(stage.offersOf(framework).length, 1)
+})
+
+test('an agent drained with mark_gone is gone', (t) => {
+  const { stage, agent, end } = drainScene(true)
+  end()
+  t.true(stage.state.registry.gone.has(agent.id))
+  t.is(agent.messages.at(-1)?.type, 'SHUTDOWN')
 })
 
 const reserved: Resource = { ...scalar('cpus', 1), reservations: [{ type: 'DYNAMIC', role: 'golden' }] }

@@ -2,6 +2,7 @@
 
 import type { Call } from '@isthmus/proto/gen/master'
 import { deactivate } from './agent-loss.ts'
+import { drainAgent, sendDrain } from './drain.ts'
 import type { OperatorCalled } from './events.ts'
 import { removeFramework } from './frameworks.ts'
 import { rescindAgentOffers } from './offers.ts'
@@ -75,6 +76,9 @@ function write(turn: Turn, event: OperatorCalled): void {
       return
     case 'MARK_AGENT_GONE':
       markGone(turn, requestId, call.mark_agent_gone!.agent_id.value)
+      return
+    case 'DRAIN_AGENT':
+      drainAgent(turn, requestId, call.drain_agent!)
       return
     case 'DEACTIVATE_AGENT':
       setActivation(turn, requestId, { agentId: call.deactivate_agent!.agent_id.value, deactivated: true })
@@ -177,6 +181,10 @@ function setActivation(
     respond(turn, requestId, 400, 'Unknown agent')
     return
   }
+  if (!deactivated && agent.drain?.state === 'DRAINING') {
+    respond(turn, requestId, 400, 'Agent is still in the DRAINING state')
+    return
+  }
   if (agent.deactivated === deactivated) {
     respond(turn, requestId, 200)
     return
@@ -195,6 +203,7 @@ export function activationStored(turn: Turn, agentId: string, requestId: string 
     if (agent.deactivated) {
       deactivate(turn, agent)
       rescindAgentOffers(turn, agent)
+      sendDrain(turn, agent)
     } else if (agent.linkId !== undefined && !agent.active) {
       agent.active = true
       state.allocator.activateAgent(agent.id)

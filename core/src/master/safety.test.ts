@@ -164,6 +164,7 @@ const operatorCalls: fc.Arbitrary<OperatorCall> = fc.oneof(
     {},
   ),
   anyAgentId.map((agent_id) => ({ type: 'MARK_AGENT_GONE' as const, mark_agent_gone: { agent_id } })),
+  anyAgentId.map((agent_id) => ({ type: 'DRAIN_AGENT' as const, drain_agent: { agent_id } })),
   anyAgentId.map((agent_id) => ({ type: 'DEACTIVATE_AGENT' as const, deactivate_agent: { agent_id } })),
   anyAgentId.map((agent_id) => ({ type: 'REACTIVATE_AGENT' as const, reactivate_agent: { agent_id } })),
   fc.tuple(anyAgentId, reserved).map(([agent_id, one]) => ({
@@ -377,7 +378,7 @@ class Chaos {
           resources: [scalar('cpus', 4), scalar('mem', 512), scalar('disk', 500)],
         },
         version: '1.11.0',
-        capabilities: [{ type: 'MULTI_ROLE' }, { type: 'HIERARCHICAL_ROLE' }, { type: 'RESERVATION_REFINEMENT' }],
+        capabilities: [{ type: 'MULTI_ROLE' }, { type: 'AGENT_DRAINING' }, { type: 'RESERVATION_REFINEMENT' }],
         address,
       },
     })
@@ -437,7 +438,7 @@ class Chaos {
       reregister: {
         agent_info: info,
         version: '1.11.0',
-        capabilities: [{ type: 'MULTI_ROLE' }, { type: 'HIERARCHICAL_ROLE' }, { type: 'RESERVATION_REFINEMENT' }],
+        capabilities: [{ type: 'MULTI_ROLE' }, { type: 'AGENT_DRAINING' }, { type: 'RESERVATION_REFINEMENT' }],
         frameworks: [...frameworks].map((value) => ({
           user: 'root',
           name: value,

@@ -215,6 +215,8 @@ export interface MasterState {
   readonly subscribers: Set<string>
   readonly offers: Map<string, MasterOffer>
   readonly operations: Map<string, MasterOperation>
+  /** Ids of agents that are being drained. */
+  readonly draining: Set<string>
   readonly commits: Map<number, PendingCommit>
   readonly counters: Counters
   nextFramework: number
