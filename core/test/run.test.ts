@@ -36,7 +36,7 @@ const cases: readonly Case[] = [
     stdout: '1=2,.\n',
   },
   { name: 'a command that kills itself', argv: ['--shell=kill -9 $$'], code: 137 },
-  { name: 'a command that is not there', argv: ['--', '/no/such/command'], code: 1, stderr: /TASK_FAILED/ },
+  { name: 'a command that is not there', argv: ['--', '/no/such/command'], code: 127, stderr: /not found/ },
   {
     name: 'a user that is not there',
     argv: ['--user=nobody-here', '--', 'true'],

@@ -12,4 +12,6 @@ export function endWithParent(): void {
   const end = (): void => void process.kill(process.pid, 'SIGTERM')
   if (process.connected) process.once('disconnect', end)
   else end()
+  // The channel alone is no reason to go on living.
+  process.channel?.unref()
 }

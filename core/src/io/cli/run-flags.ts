@@ -10,6 +10,7 @@ const FLAGS: readonly Flag[] = [
   {
     ...flag('uri', 'text', 'File to fetch into the sandbox (archives are extracted); may be repeated.'),
     isRepeated: true,
+    isLiteral: true,
   },
   flag('user', 'text', 'User the task runs as; the one who asks when absent.'),
   flag('shell', 'text', 'Command line for the shell, instead of -- and a command.'),

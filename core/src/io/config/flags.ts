@@ -16,6 +16,8 @@ export interface Flag {
   readonly meaning: string
   /** True: may be given several times; `list` reads all values. */
   readonly isRepeated?: boolean
+  /** True: a value that starts with file:// is meant as it is. */
+  readonly isLiteral?: boolean
   /** Older spellings of the name. */
   readonly aliases?: readonly string[]
   /**
@@ -223,7 +225,7 @@ function readEnvironment(
 }
 
 function resolveFile(flag: Flag, raw: string): string | FlagError {
-  if (!raw.startsWith('file://')) return raw
+  if (flag.isLiteral === true || !raw.startsWith('file://')) return raw
   try {
     return readFileSync(raw.slice('file://'.length), 'utf8').trim()
   } catch (error) {
