@@ -54,6 +54,11 @@ function box<T extends { readonly containerId: string }>(): {
   }
 }
 
+/** Rejects when a launch failed that should not. */
+async function unless(failure: Promise<ContainerLaunchFailed>): Promise<never> {
+  throw new Error((await failure).message)
+}
+
 function openWorld(t: ExecutionContext, options: { readonly diskWatchIntervalMs?: number } = {}): World {
   const folder = mkdtempSync(join(tmpdir(), 'isthmus-containers-'))
   chmodSync(folder, 0o755)
@@ -90,8 +95,8 @@ function openWorld(t: ExecutionContext, options: { readonly diskWatchIntervalMs?
     folder,
     launcher,
     containerizer,
-    started: started.get,
-    exited: exited.get,
+    started: (id) => Promise.race([started.get(id), unless(failed.get(id))]),
+    exited: (id) => Promise.race([exited.get(id), unless(failed.get(id))]),
     failed: failed.get,
     told,
     launch: (containerId, shell, more = {}) =>

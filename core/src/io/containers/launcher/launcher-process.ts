@@ -3,6 +3,7 @@
 // stdin ends the agent is gone, however it went: the containers are killed (or kept: argv[2]; argv[3] is the mark of its processes) and the launcher ends after the
 // last one. Imports stay few: start time and memory count.
 
+import { closeSync, readdirSync, readFileSync } from 'node:fs'
 import { type LauncherCommand, type LauncherReport, LineReader, LineWriter } from './protocol.ts'
 import { TreeKeeper } from './tree-keeper.ts'
 
