@@ -9,7 +9,7 @@ import { createGunzip } from 'node:zlib'
 import { DEFAULT_PATH } from '../containers/executor-environment.ts'
 import { IoError } from '../io-error.ts'
 import type { FetchUser } from './fetch.ts'
-import { createInside, type Inside } from './inside.ts'
+import { createInside, type Inside, readRange, writeInto } from './inside.ts'
 import type { ArchiveKind } from './uri-names.ts'
 import { unzip } from './zip.ts'
 
@@ -58,8 +58,7 @@ async function gunzip(
   try {
     const target = await createInside(inside, name, PACKED_FILE_MODE)
     try {
-      const stages = [source.createReadStream({ autoClose: false }), createGunzip()]
-      await pipeline([...stages, target.createWriteStream({ autoClose: false })], { signal })
+      await pipeline(readRange(source), createGunzip(), writeInto(target), { signal })
     } finally {
       await target.close()
     }

@@ -73,3 +73,24 @@ async function makeFolders({ root, user }: Inside, parts: readonly string[]): Pr
   }
   return folder
 }
+
+/** Pieces that files are read in. */
+const PIECE_BYTES = 64 * 1024
+
+/** Reads a piece of a file; ends early when the file does. */
+export async function* readRange(file: FileHandle, start = 0, end = Number.POSITIVE_INFINITY): AsyncGenerator<Buffer> {
+  for (let position = start; position < end; ) {
+    const buffer = Buffer.allocUnsafe(Math.min(PIECE_BYTES, end - position))
+    const { bytesRead } = await file.read(buffer, 0, buffer.length, position)
+    if (bytesRead === 0) return
+    position += bytesRead
+    yield buffer.subarray(0, bytesRead)
+  }
+}
+
+/** Writes all that comes, the last stage of a pipeline. */
+export function writeInto(file: FileHandle): (chunks: AsyncIterable<Uint8Array>) => Promise<void> {
+  return async (chunks) => {
+    for await (const chunk of chunks) await file.writeFile(chunk)
+  }
+}

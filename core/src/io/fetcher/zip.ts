@@ -3,11 +3,11 @@
 
 import { lchown, open, symlink } from 'node:fs/promises'
 import { posix } from 'node:path'
-import { type Readable, Transform } from 'node:stream'
+import { type Duplex, PassThrough, Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { crc32, createInflateRaw } from 'node:zlib'
 import { IoError } from '../io-error.ts'
-import { createInside, type Inside, makeFolderInside, placeInside } from './inside.ts'
+import { createInside, type Inside, makeFolderInside, placeInside, readRange, writeInto } from './inside.ts'
 
 const END_SIGNATURE = 0x06054b50
 const END_BYTES = 22
@@ -107,20 +107,25 @@ async function unpack(file: ZipFile, entry: Entry, inside: Inside, signal: Abort
   const permissions = entry.mode & PERMISSION_MASK
   const target = await createInside(inside, entry.name, permissions === 0 ? 0o644 : permissions)
   try {
-    await pipeline([...content, checked(entry), target.createWriteStream({ autoClose: false })], { signal })
+    await pipeline(content.packed, content.unpacker, checked(entry), writeInto(target), { signal })
   } finally {
     await target.close()
   }
 }
 
-async function openContent(file: ZipFile, entry: Entry): Promise<readonly [Readable, ...Transform[]]> {
+interface Content {
+  readonly packed: AsyncIterable<Uint8Array>
+  readonly unpacker: Duplex
+}
+
+async function openContent(file: ZipFile, entry: Entry): Promise<Content> {
   const header = await read(file, entry.offset, LOCAL_BYTES)
   if (header.length < LOCAL_BYTES || header.readUInt32LE(0) !== LOCAL_SIGNATURE) throw bad(`'${entry.name}' is broken`)
   const start = entry.offset + LOCAL_BYTES + header.readUInt16LE(26) + header.readUInt16LE(28)
-  const packed = file.createReadStream({ start, end: start + entry.packedBytes - 1, autoClose: false })
-  if (entry.method === METHOD_STORED) return [packed]
+  const packed = readRange(file, start, start + entry.packedBytes)
+  if (entry.method === METHOD_STORED) return { packed, unpacker: new PassThrough() }
   if (entry.method !== METHOD_DEFLATED) throw bad(`'${entry.name}' is packed by the unknown method ${entry.method}`)
-  return [packed, createInflateRaw()]
+  return { packed, unpacker: createInflateRaw() }
 }
 
 /** Passes bytes on; fails when they are more, fewer or others than the archive says. */
@@ -140,16 +145,12 @@ function checked(entry: Entry): Transform {
   })
 }
 
-async function link(content: readonly [Readable, ...Transform[]], entry: Entry, inside: Inside): Promise<void> {
+async function link(content: Content, entry: Entry, inside: Inside): Promise<void> {
   if (entry.sizeBytes > LINK_BYTES_MAX) throw bad(`the link '${entry.name}' is too long`)
-  const chunks: Buffer[] = []
-  const collect = new Transform({
-    transform(chunk: Buffer, _encoding, done) {
-      chunks.push(chunk)
-      done()
-    },
+  const chunks: Uint8Array[] = []
+  await pipeline(content.packed, content.unpacker, checked(entry), async (parts: AsyncIterable<Uint8Array>) => {
+    for await (const part of parts) chunks.push(part)
   })
-  await pipeline([...content, checked(entry), collect.resume()])
   const target = Buffer.concat(chunks).toString()
   const reached = posix.normalize(posix.join(posix.dirname(entry.name), target))
   if (target.startsWith('/') || reached === '..' || reached.startsWith('../')) {
