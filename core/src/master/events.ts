@@ -92,7 +92,7 @@ export interface TimerFired {
 export type MasterTimer =
   /** The batch allocation, each allocation_interval. */
   | { readonly kind: 'allocation' }
-  /** Agents are still dirty after a run used up its budget. */
+  /** The next event-driven run: agents were left over by its budget, or several calls asked for one. */
   | { readonly kind: 'allocationRest' }
   /** The next HEARTBEAT of a scheduler or operator stream. */
   | { readonly kind: 'heartbeat'; readonly streamId: string }

@@ -1,7 +1,7 @@
 import type { FrameworkInfo } from '@isthmus/proto/gen/mesos'
 import type { CallSubscribe } from '@isthmus/proto/gen/scheduler'
 import test from 'ava'
-import { fingerprint, Rehearsal } from './rehearsal.ts'
+import { fingerprint, Rehearsal, scalar } from './rehearsal.ts'
 
 const MULTI_ROLE = { capabilities: [{ type: 'MULTI_ROLE' as const }] }
 
@@ -286,4 +286,17 @@ test('SUPPRESS keeps offers and stops new ones until REVIVE, which forgets refus
   t.is(stage.offersOf(framework).length, 0)
   stage.say(framework, { type: 'REVIVE' })
   t.is(stage.offersOf(framework).length, 1)
+})
+
+test('in a large pool one run over all agents serves all that asked for one', (t) => {
+  const stage = new Rehearsal()
+  for (let count = 0; count < 101; count++) stage.register(`agent${count}.test`, [scalar('cpus', 1)])
+  const frameworks = [stage.subscribe({ roles: ['a'] }), stage.subscribe({ roles: ['b'] })]
+  t.deepEqual(
+    frameworks.map((framework) => stage.offersOf(framework).length),
+    [0, 0],
+  )
+  stage.pass(0)
+  const counts = frameworks.map((framework) => stage.offersOf(framework).length)
+  t.deepEqual(counts.toSorted(), [50, 51])
 })

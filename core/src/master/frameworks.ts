@@ -17,7 +17,7 @@ import { nextUuid } from '../base/random.ts'
 import { count } from './counters.ts'
 import { removeExecutor } from './executors.ts'
 import { frameworkMessage } from './messages.ts'
-import { discardFrameworkOffers, rescindOffer } from './offers.ts'
+import { allocateSoon, discardFrameworkOffers, rescindOffer } from './offers.ts'
 import { masterInfo } from './options.ts'
 import type { Framework } from './state.ts'
 import { HEARTBEAT_SECONDS, publish } from './subscribers.ts'
@@ -143,7 +143,7 @@ export function createFramework(turn: Turn, info: FrameworkInfo): Framework {
 /** Tells the allocator of a framework. */
 export function addToAllocator(turn: Turn, framework: Framework): void {
   turn.state.allocator.addFramework(framework.id, allocatorView(framework))
-  turn.state.allocationDue = true
+  allocateSoon(turn)
 }
 
 function allocatorView(framework: Framework) {
@@ -184,7 +184,7 @@ function connectKnown(turn: Turn, { framework, info, call, streamId }: Connectio
   framework.reregisteredAtMs = turn.atMs
   changeInfo(turn, framework, { info, suppressed: call.suppressed_roles, constraints: call.offer_constraints })
   if (!wasActive) state.allocator.activateFramework(framework.id)
-  state.allocationDue = true
+  allocateSoon(turn)
   connect(turn, framework, streamId)
   publish(turn, () => ({ type: 'FRAMEWORK_UPDATED', framework_updated: { framework: frameworkMessage(framework) } }))
   note(turn, 'info', 'framework subscribed again', { frameworkId: framework.id, name: info.name })
@@ -262,7 +262,7 @@ export function updateFramework(
     return
   }
   changeInfo(turn, framework, { info, suppressed: call.suppressed_roles, constraints: call.offer_constraints })
-  turn.state.allocationDue = true
+  allocateSoon(turn)
   publish(turn, () => ({ type: 'FRAMEWORK_UPDATED', framework_updated: { framework: frameworkMessage(framework) } }))
   respond(turn, request.requestId, 200)
 }

@@ -6,7 +6,7 @@ import { add, type Bag, bagOf, EMPTY, subtract } from './bag.ts'
 import { addExecutor } from './executors.ts'
 import { validateGroup, validateTask } from './launch-validation.ts'
 import { masterStatus } from './messages.ts'
-import type { MasterExecutor, MasterTask } from './state.ts'
+import { type MasterExecutor, type MasterState, type MasterTask, RECENT_BAGS } from './state.ts'
 import { addTask, countEnd } from './tasks.ts'
 import { note, sendEvent, sendToAgent, type Turn } from './turn.ts'
 
@@ -90,9 +90,18 @@ function chargeExecutor(acceptance: Acceptance, executor: MasterExecutor): void 
   addExecutor(acceptance.agent, acceptance.framework, executor)
 }
 
+/** The same bag for tasks alike, one after the other, as jobs launch them. */
+function sharedBag({ recentBags }: MasterState, bag: Bag): Bag {
+  const known = recentBags.find((recent) => recent.equals(bag))
+  if (known !== undefined) return known
+  recentBags.unshift(bag)
+  if (recentBags.length > RECENT_BAGS) recentBags.pop()
+  return bag
+}
+
 function enterTask(turn: Turn, acceptance: Acceptance, info: TaskInfo, executorId: string): void {
   const { framework, agent, role } = acceptance
-  const resources = bagOf(info.resources ?? [])
+  const resources = sharedBag(turn.state, bagOf(info.resources ?? []))
   acceptance.remaining = subtract(acceptance.remaining, resources)
   const task: MasterTask = {
     id: info.task_id.value,

@@ -50,6 +50,7 @@ export function createMaster(options: MasterOptions, records: readonly RegistryR
     offers: new Map(),
     operations: new Map(),
     draining: new Set(),
+    recentBags: [],
     commits: new Map(),
     counters: createMasterCounters(),
     nextFramework: 0,

@@ -41,6 +41,15 @@ export function allocateDirty(turn: Turn): void {
   if (allocations.length >= ALLOCATION_BUDGET) setTimer(turn, { kind: 'allocationRest' }, turn.atMs)
 }
 
+/** With more agents than this, runs over all of them that are asked for one after the other are made one. */
+const COALESCED_AGENTS = 100
+
+/** Asks for a run over all agents: in this turn, or in a large pool after the calls that wait already, which may ask for the same. */
+export function allocateSoon(turn: Turn): void {
+  if (turn.state.agents.size > COALESCED_AGENTS) setTimer(turn, { kind: 'allocationRest' }, turn.atMs)
+  else turn.state.allocationDue = true
+}
+
 function makeOffers(turn: Turn, allocations: readonly Allocation[]): void {
   const messages = new Map<Framework, Offer[]>()
   for (const allocation of allocations) {

@@ -2,7 +2,7 @@
 
 import type { CallUpdateQuota } from '@isthmus/proto/gen/master'
 import type { QuotaConfig } from '@isthmus/proto/gen/quota'
-import { rescindAgentOffers } from './offers.ts'
+import { allocateSoon, rescindAgentOffers } from './offers.ts'
 import type { QuotaRecord } from './registry.ts'
 import type { MasterState } from './state.ts'
 import { commit, respond, type Turn } from './turn.ts'
@@ -75,7 +75,7 @@ export function quotasStored(turn: Turn, roles: readonly string[], requestId: st
   const { state } = turn
   for (const role of roles) applyQuota(state, role)
   for (const agent of state.agents.values()) rescindAgentOffers(turn, agent)
-  state.allocationDue = true
+  allocateSoon(turn)
   respond(turn, requestId, 200)
 }
 

@@ -5,7 +5,7 @@ import { deactivate } from './agent-loss.ts'
 import { drainAgent, sendDrain } from './drain.ts'
 import type { OperatorCalled } from './events.ts'
 import { removeFramework } from './frameworks.ts'
-import { rescindAgentOffers } from './offers.ts'
+import { allocateSoon, rescindAgentOffers } from './offers.ts'
 import { applyOperatorOperation } from './operations.ts'
 import { updateQuota } from './operator-quota.ts'
 import { readResponse } from './operator-reads.ts'
@@ -208,7 +208,7 @@ export function activationStored(turn: Turn, agentId: string, requestId: string 
       agent.active = true
       state.allocator.activateAgent(agent.id)
     }
-    state.allocationDue = true
+    allocateSoon(turn)
   }
   if (requestId !== undefined) respond(turn, requestId, 200)
 }
@@ -222,6 +222,6 @@ export function weightsStored(turn: Turn, roles: readonly string[], requestId: s
     const isConcerned = [...agent.offers].some((id) => Object.hasOwn(weights, state.offers.get(id)!.role))
     if (isConcerned) rescindAgentOffers(turn, agent)
   }
-  state.allocationDue = true
+  allocateSoon(turn)
   respond(turn, requestId, 200)
 }

@@ -312,7 +312,14 @@ export class Rehearsal {
 /** What must not change when a call is refused: everything but counters, the generator and the allocator's own books. */
 export function fingerprint(state: MasterState): string {
   return JSON.stringify(state, (field, value: unknown) => {
-    if (field === 'counters' || field === 'random' || field === 'allocator' || field === 'options') return undefined
+    if (
+      field === 'counters' ||
+      field === 'random' ||
+      field === 'allocator' ||
+      field === 'options' ||
+      field === 'recentBags'
+    )
+      return undefined
     if (value instanceof Map) return [...value]
     if (value instanceof Set) return [...value]
     if (value instanceof Resources) return value.toString()

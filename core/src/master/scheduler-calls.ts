@@ -6,6 +6,7 @@ import { count } from './counters.ts'
 import type { SchedulerCalled } from './events.ts'
 import { messageToExecutor, shutdownExecutor } from './executors.ts'
 import { removeFramework, subscribe, updateFramework } from './frameworks.ts'
+import { allocateSoon } from './offers.ts'
 import { acknowledgeOperation, reconcileOperations } from './operation-status.ts'
 import { reconcile } from './reconcile.ts'
 import type { Framework } from './state.ts'
@@ -146,7 +147,7 @@ function revive(turn: Turn, framework: Framework, roles: readonly string[] | und
   if (named === undefined) return
   framework.suppressedRoles = new Set([...framework.suppressedRoles].filter((role) => !named.includes(role)))
   turn.state.allocator.revive(framework.id, named)
-  turn.state.allocationDue = true
+  allocateSoon(turn)
 }
 
 function suppress(turn: Turn, framework: Framework, roles: readonly string[] | undefined): void {

@@ -62,7 +62,7 @@ export interface MasterTask {
   statusState: TaskState | undefined
   statusUuid: Uint8Array | undefined
   /** One for each change of state, without data; at most {@link MAX_TASK_STATUSES}. */
-  statuses: TaskStatus[]
+  statuses: readonly TaskStatus[]
   readonly labels: Labels | undefined
   readonly discovery: DiscoveryInfo | undefined
   readonly container: ContainerInfo | undefined
@@ -217,6 +217,8 @@ export interface MasterState {
   readonly operations: Map<string, MasterOperation>
   /** Ids of agents that are being drained. */
   readonly draining: Set<string>
+  /** Resources of the tasks launched last, so that tasks alike share one bag; at most {@link RECENT_BAGS}. */
+  readonly recentBags: Resources[]
   readonly commits: Map<number, PendingCommit>
   readonly counters: Counters
   nextFramework: number
@@ -229,6 +231,9 @@ export interface MasterState {
   /** The registry failed; the machine answers nothing but 503 from here on. */
   abdicated: boolean
 }
+
+/** Bags looked through for one that is the same. */
+export const RECENT_BAGS = 8
 
 /** A task's statuses kept at most; the oldest but the first are dropped. */
 export const MAX_TASK_STATUSES = 32

@@ -97,9 +97,12 @@ function isSameUuid(a: Uint8Array | undefined, b: Uint8Array | undefined): boole
 
 function rememberStatus(task: MasterTask, status: TaskStatus): void {
   const kept: TaskStatus = status.data === undefined ? status : { ...status, data: undefined }
-  if (task.statuses.at(-1)?.state === status.state) task.statuses.pop()
-  task.statuses.push(kept)
-  if (task.statuses.length > MAX_TASK_STATUSES) task.statuses.splice(1, 1)
+  const { statuses } = task
+  const isSame = statuses.at(-1)?.state === status.state
+  // A new array is as long as it must be; one that is pushed to keeps room for many more, in each of many tasks.
+  const before = isSame ? statuses.slice(0, -1) : statuses
+  const isFull = before.length >= MAX_TASK_STATUSES
+  task.statuses = isFull ? [before[0]!, ...before.slice(2), kept] : [...before, kept]
 }
 
 /** Counts a task that ended, also by source and reason. */
