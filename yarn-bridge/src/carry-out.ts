@@ -3,12 +3,14 @@
 import { acceptOffers, type Launch } from '@isthmus/core/framework/calls'
 import { OfferPool } from '@isthmus/core/framework/offers'
 import type { Offer } from '@isthmus/proto/gen/mesos'
-import { type Action, type AgentOffer, PORTS_PER_NODE_MANAGER, type Reason } from './decide.ts'
-import type { BridgeEffect, DecisionRecord, Totals } from './effects.ts'
+import type { Action, AgentOffer, Reason } from './actions.ts'
+import { PORTS_PER_NODE_MANAGER } from './decide.ts'
+import type { BridgeEffect, DecisionRecord } from './effects.ts'
 import { beginDrain, cancelDrain } from './fleet.ts'
+import { record } from './history.ts'
 import { held, type NodeManager, type Slab } from './node-manager.ts'
-import { minus, NOTHING, plus, type YarnResource } from './samples.ts'
-import { type BridgeState, DECISIONS_MAX } from './state.ts'
+import { minus, type YarnResource } from './samples.ts'
+import type { BridgeState } from './state.ts'
 import { baseNeeds, baseTask, EXECUTOR_NEEDS, executorInfo, slabResources, slabSizes, slabTask } from './task.ts'
 
 /** What an ACCEPT leaves over is wanted again soon: more of the same demand may come. */
@@ -192,27 +194,4 @@ function recordAction(
     size,
     reason: action.reason,
   })
-}
-
-/** Writes one line of history, with the partition's totals, and forgets lines beyond DECISIONS_MAX. */
-export function record(state: BridgeState, line: Omit<DecisionRecord, 'totals'>): BridgeEffect[] {
-  const full: DecisionRecord = { ...line, totals: totalsOf(state) }
-  state.decisions.push(full)
-  if (state.decisions.length > DECISIONS_MAX) state.decisions.shift()
-  return [{ kind: 'recordDecision', record: full }]
-}
-
-/** The partition in one line, as API and timeline show it. */
-export function totalsOf(state: BridgeState): Totals {
-  const fleet = [...state.nodeManagers.values()]
-  return {
-    held: fleet.reduce((sum, nodeManager) => plus(sum, held(nodeManager)), NOTHING),
-    advertised: fleet.reduce(
-      (sum, { advertised, phase }) => plus(sum, phase === 'stopping' ? NOTHING : (advertised ?? NOTHING)),
-      NOTHING,
-    ),
-    used: state.sample?.allocated ?? NOTHING,
-    pending: state.sample?.pending ?? NOTHING,
-    nodeManagers: fleet.length,
-  }
 }

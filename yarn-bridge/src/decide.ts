@@ -11,9 +11,10 @@
 // Worked example: NodeManager A holds 1024 MB, uses 1024 MB; an offer of A's agent has 4096 MB and 3 cpus. Waiting:
 // 2 × (1024 MB, 1 vcore). (a) room 0: none placed. (b) room 4096 MB, 3 vcores: both placed → grow A by (2048 MB, 2 vcores).
 
+import type { Action, AgentOffer, Decision, DecisionInput, Reason } from './actions.ts'
 import { type Demand, demandOf } from './demand.ts'
 import { expected, isUp, type NodeManager } from './node-manager.ts'
-import type { Policy } from './policy.ts'
+import { keeperSize, type Policy } from './policy.ts'
 import {
   fits,
   isNothing,
@@ -35,86 +36,6 @@ import { planShrink } from './shrink.ts'
 export const PORTS_PER_NODE_MANAGER = 3
 /** Demand that stays although there is room for it counts as having none after this long (YARN's AM share, locality). */
 export const ROOM_UNUSABLE_AFTER_MS = 10_000
-
-/** All offers of one agent together. */
-export interface AgentOffer {
-  readonly agentId: string
-  readonly hostname: string
-  readonly offerIds: readonly string[]
-  readonly cpus: number
-  readonly memoryMb: number
-  readonly portCount: number
-}
-
-/** Why something is done or not done: a code for programs, a sentence for people, the numbers behind both. */
-export interface Reason {
-  readonly code:
-    | 'PENDING'
-    | 'PENDING_DESPITE_ROOM'
-    | 'FLEXUP'
-    | 'FLEXDOWN'
-    | 'BELOW_MINIMUM'
-    | 'QUIET'
-    | 'IDLE'
-    | 'DEMAND_RETURNED'
-    | 'NO_OFFER_FITS'
-    | 'AT_MAXIMUM'
-    | 'UNSATISFIABLE'
-    | 'WITHIN_CAPACITY'
-    | 'WAITING_FOR_QUIET'
-    | 'HOST_BACKED_OFF'
-    | 'SAMPLE_STALE'
-    | 'RM_UNREACHABLE'
-    | 'AT_REST'
-  readonly message: string
-  readonly numbers: Readonly<Record<string, number | string>>
-}
-
-export type Action =
-  | {
-      readonly kind: 'launch'
-      readonly offer: AgentOffer
-      readonly capacity: YarnResource
-      readonly profile: string | undefined
-      readonly reason: Reason
-    }
-  | {
-      readonly kind: 'grow'
-      readonly nodeManagerId: string
-      readonly offer: AgentOffer
-      readonly by: YarnResource
-      readonly reason: Reason
-    }
-  | { readonly kind: 'shrink'; readonly nodeManagerId: string; readonly to: YarnResource; readonly reason: Reason }
-  | { readonly kind: 'drain'; readonly nodeManagerId: string; readonly reason: Reason }
-  | { readonly kind: 'undrain'; readonly nodeManagerId: string; readonly reason: Reason }
-  | { readonly kind: 'hold'; readonly reason: Reason }
-
-export interface DecisionInput {
-  readonly atMs: number
-  readonly policy: Policy
-  readonly sample: RmSample | undefined
-  readonly sampledAtMs: number
-  readonly fleet: readonly NodeManager[]
-  readonly offers: readonly AgentOffer[]
-  /** NodeManagers wanted by hand, by profile name. */
-  readonly wantedByProfile: ReadonlyMap<string, number>
-  /** Since when nothing has waited; undefined while something waits. */
-  readonly quietSinceMs: number | undefined
-  /** Since when something has waited without any capacity having been added. */
-  readonly pendingSinceMs: number | undefined
-  /** Agents on which launches failed, and until when they are left alone. */
-  readonly backoffUntilMs: ReadonlyMap<string, number>
-  /** The largest container asked for lately. */
-  readonly largestAsked: YarnResource
-}
-
-export interface Decision {
-  readonly actions: readonly Action[]
-  readonly demand: Demand | undefined
-  /** More resources are wanted than the offers at hand give. */
-  readonly wantsOffers: boolean
-}
 
 /** Says what to do, each with its reason; a single `hold` when nothing is done. Costs sizes × NodeManagers. */
 export function decide(input: DecisionInput): Decision {
@@ -204,6 +125,7 @@ class Plan {
   readonly #input: DecisionInput
   readonly #nodes: ReadonlyMap<string, RmNode>
   readonly #minimum: YarnResource
+  readonly #keeperSize: YarnResource
   readonly #offers: Map<string, AgentOffer>
   readonly #occupiedAgents: Set<string>
   #budget: YarnResource
@@ -213,6 +135,7 @@ class Plan {
     this.#input = input
     this.#nodes = new Map(sample.nodes.map((node) => [node.nodeId, node]))
     this.#minimum = sample.minimum
+    this.#keeperSize = keeperSize(input.policy, sample)
     this.#offers = new Map(input.offers.map((offer) => [offer.agentId, offer]))
     this.#occupiedAgents = new Set(input.fleet.map(({ agentId }) => agentId))
     const total = input.fleet.reduce((sum, nodeManager) => plus(sum, expected(nodeManager)), NOTHING)
@@ -264,7 +187,7 @@ class Plan {
   /** Keeps the policy's number of NodeManagers. */
   launchMinimum(): void {
     const { policy, largestAsked } = this.#input
-    const capacity = roundUp(largest(largest(policy.nodeCapacity, largestAsked), this.#minimum), policy.memoryStepMb)
+    const capacity = roundUp(largest(this.#keeperSize, largestAsked), policy.memoryStepMb)
     while (this.#upCount < policy.minNodes) {
       const numbers = { up: this.#upCount, minNodes: policy.minNodes }
       const reason = reasonOf(
@@ -272,7 +195,7 @@ class Plan {
         `${this.#upCount} NodeManagers are up, the minimum is ${policy.minNodes}`,
         numbers,
       )
-      if (!this.#launchOne(smallest(capacity, policy.maxNodeCapacity), undefined, reason)) return
+      if (!this.#launchUpTo(smallest(capacity, policy.maxNodeCapacity), reason)) return
     }
   }
 
@@ -338,10 +261,8 @@ class Plan {
       const room = smallest(smallest(usableRoom(offer, policy, true), policy.maxNodeCapacity), this.#budget)
       const placed = pack(waiting, room)
       if (isNothing(placed)) continue
-      const capacity = smallest(
-        roundUp(largest(largest(placed, policy.nodeCapacity), this.#minimum), policy.memoryStepMb),
-        room,
-      )
+      const least = this.#upCount === 0 ? this.#keeperSize : this.#minimum
+      const capacity = smallest(roundUp(largest(placed, least), policy.memoryStepMb), room)
       this.#launch(offer, capacity, undefined, reason)
     }
   }
@@ -356,6 +277,13 @@ class Plan {
     }
     this.#launch(offer, capacity, profile, reason)
     return true
+  }
+
+  /** As large as wanted, or as the roomiest offer allows when none is that large. */
+  #launchUpTo(capacity: YarnResource, reason: Reason): boolean {
+    const room = this.#freshOffers().map((offer) => usableRoom(offer, this.#input.policy, true))[0] ?? NOTHING
+    const size = smallest(capacity, room)
+    return this.#launchOne(fits(this.#minimum, size) ? size : capacity, undefined, reason)
   }
 
   #launch(offer: AgentOffer, capacity: YarnResource, profile: string | undefined, reason: Reason): void {
@@ -400,6 +328,13 @@ class Plan {
       return {
         code: 'AT_MAXIMUM',
         message: `the partition is at its maximum; ${printResource(size)} cannot be added`,
+        numbers,
+      }
+    }
+    if (this.#input.offers.length === 0) {
+      return {
+        code: 'WAITING_FOR_OFFERS',
+        message: `offers are asked for: ${printResource(size)} have no room`,
         numbers,
       }
     }

@@ -1,7 +1,7 @@
 import type { Rejection } from '@isthmus/core/base/result'
 import type { FrameworkEffect } from '@isthmus/core/framework/effects'
 import type { FrameworkID } from '@isthmus/proto/gen/mesos'
-import type { Reason } from './decide.ts'
+import type { Reason } from './actions.ts'
 import type { BridgeTimer } from './events.ts'
 import type { YarnResource } from './samples.ts'
 

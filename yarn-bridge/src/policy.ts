@@ -1,7 +1,7 @@
 // What an operator lets the bridge do. Every number has a default; the API's /api/config shows the ones in force.
 
 import { ok, type Result, reject } from '@isthmus/core/base/result'
-import type { YarnResource } from './samples.ts'
+import { largest, type RmSample, smallest, type YarnResource } from './samples.ts'
 
 /** A named size of NodeManager, as Apache Myriad has them. `zero` starts with the RM's minimum only. */
 export interface Profile {
@@ -20,8 +20,11 @@ export interface Policy {
   readonly maxCapacity: YarnResource
   /** Largest NodeManager; a container request above it can never be met. */
   readonly maxNodeCapacity: YarnResource
-  /** Size of a NodeManager nobody has asked a size of (minNodes), and the least a NodeManager is kept at. */
-  readonly nodeCapacity: YarnResource
+  /**
+   * The size one NodeManager has at least while applications run: YARN refuses requests above its largest node, whatever its
+   * configured maximum. Default: that maximum, as far as an offer has it. Smaller saves room when jobs ask for less.
+   */
+  readonly nodeCapacity: YarnResource | undefined
   /** Capacity is held in steps of this much memory; vcores in steps of one. */
   readonly memoryStepMb: number
   /** The NodeManager daemon itself; held, never advertised. */
@@ -59,7 +62,7 @@ export const DEFAULT_POLICY: Policy = {
   maxNodes: 10_000,
   maxCapacity: { memoryMb: Number.MAX_SAFE_INTEGER, vcores: Number.MAX_SAFE_INTEGER },
   maxNodeCapacity: { memoryMb: 1_048_576, vcores: 1024 },
-  nodeCapacity: { memoryMb: 1024, vcores: 1 },
+  nodeCapacity: undefined,
   memoryStepMb: 256,
   overhead: { cpus: 0.2, memoryMb: 512 },
   quietMs: 90_000,
@@ -94,4 +97,9 @@ function policyProblem(policy: Policy): string | undefined {
   if (twice !== undefined) return `profile ${twice} is there twice`
   const bad = policy.profiles.find(({ capacity }) => !(capacity.memoryMb >= 0 && capacity.vcores >= 0))
   return bad === undefined ? undefined : `profile ${bad.name} has a negative size`
+}
+
+/** The size one NodeManager needs so that YARN takes every request it may be asked for. */
+export function keeperSize(policy: Policy, sample: RmSample): YarnResource {
+  return smallest(largest(policy.nodeCapacity ?? sample.maximum, sample.minimum), policy.maxNodeCapacity)
 }

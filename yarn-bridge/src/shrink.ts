@@ -1,7 +1,8 @@
 // The half of a decision that gives capacity back; see decide.ts for when it is asked.
 
-import type { Action, DecisionInput, Reason } from './decide.ts'
+import type { Action, DecisionInput, Reason } from './actions.ts'
 import { held, isUp, type NodeManager, peakUse } from './node-manager.ts'
+import { keeperSize } from './policy.ts'
 import {
   equal,
   fits,
@@ -49,7 +50,7 @@ export function planShrink(input: DecisionInput, sample: RmSample): Action[] {
 /** What a NodeManager keeps even when it uses less. */
 function floorOf(input: DecisionInput, sample: RmSample, keepsLargest: boolean): YarnResource {
   if (!keepsLargest) return sample.minimum
-  return largest(largest(sample.minimum, input.policy.nodeCapacity), input.largestAsked)
+  return largest(keeperSize(input.policy, sample), input.largestAsked)
 }
 
 /** The size left when as many slabs as possible are given back, newest first, without going below `least`. */

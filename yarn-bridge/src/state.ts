@@ -1,6 +1,6 @@
 import { createFramework, type FrameworkState } from '@isthmus/core/framework/framework'
 import type { FrameworkInfo } from '@isthmus/proto/gen/mesos'
-import type { Decision } from './decide.ts'
+import type { Decision } from './actions.ts'
 import type { DecisionRecord } from './effects.ts'
 import type { NodeManager } from './node-manager.ts'
 import type { Policy } from './policy.ts'

@@ -1,8 +1,8 @@
 // What the API shows of the bridge, as plain values.
 
-import { totalsOf } from './carry-out.ts'
 import { demandOf } from './demand.ts'
 import type { DecisionRecord } from './effects.ts'
+import { totalsOf } from './history.ts'
 import { expected, held, type NodeManager } from './node-manager.ts'
 import type { YarnResource } from './samples.ts'
 import type { BridgeState } from './state.ts'

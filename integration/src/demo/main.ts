@@ -40,7 +40,13 @@ async function main(argv: readonly string[]): Promise<number> {
       runDir,
       agentCount: 3,
       agentResources: AGENT_RESOURCES,
-      bridgeFlags: ['--quiet_seconds=8', '--overhead_memory_mb=448', '--sample_interval_ms=400'],
+      bridgeFlags: [
+        '--quiet_seconds=8',
+        '--overhead_memory_mb=448',
+        '--node_memory_mb=1792',
+        '--node_vcores=2',
+        '--sample_interval_ms=400',
+      ],
       wantsDefaultPorts: true,
     })
     const timeline = new Timeline(cluster, startedAtMs, print)
@@ -68,6 +74,6 @@ async function main(argv: readonly string[]): Promise<number> {
     process.stderr.write(`isthmus: ${reason instanceof Error ? reason.message : String(reason)}\n`)
     return 1
   } finally {
-    rmSync(runDir, { recursive: true, force: true, maxRetries: 5 })
+    if (process.env.ISTHMUS_KEEP === undefined) rmSync(runDir, { recursive: true, force: true, maxRetries: 5 })
   }
 }

@@ -11,8 +11,8 @@ import type { Server } from 'node:http'
 import type { Rejection } from '@isthmus/core/base/result'
 import { IoError } from '@isthmus/core/io/io-error'
 import Koa from 'koa'
-import { totalsOf } from '../carry-out.ts'
 import type { BridgeEvent } from '../events.ts'
+import { totalsOf } from '../history.ts'
 import type { BridgeState } from '../state.ts'
 import {
   configPage,

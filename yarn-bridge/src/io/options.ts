@@ -53,10 +53,10 @@ export const FLAGS: readonly FlagRow[] = [
   row(
     'node_memory_mb',
     'MB',
-    String(DEFAULT_POLICY.nodeCapacity.memoryMb),
-    'size of a NodeManager nobody asked a size of',
+    "the scheduler's maximum, as far as an offer has it",
+    'size of the largest NodeManager while applications run: YARN refuses containers above it',
   ),
-  row('node_vcores', 'number', String(DEFAULT_POLICY.nodeCapacity.vcores), 'the same'),
+  row('node_vcores', 'number', 'the same', 'the same'),
   row('memory_step_mb', 'MB', String(DEFAULT_POLICY.memoryStepMb), 'memory is held in steps of this size'),
   row(
     'overhead_memory_mb',
@@ -281,10 +281,7 @@ function toPolicy(flags: FlagValues): Policy {
       memoryMb: flags.number('max_node_memory_mb', base.maxNodeCapacity.memoryMb),
       vcores: flags.number('max_node_vcores', base.maxNodeCapacity.vcores),
     },
-    nodeCapacity: {
-      memoryMb: flags.number('node_memory_mb', base.nodeCapacity.memoryMb),
-      vcores: flags.number('node_vcores', base.nodeCapacity.vcores),
-    },
+    nodeCapacity: toNodeCapacity(flags),
     memoryStepMb: flags.number('memory_step_mb', base.memoryStepMb),
     overhead: {
       memoryMb: flags.number('overhead_memory_mb', base.overhead.memoryMb),
@@ -296,6 +293,14 @@ function toPolicy(flags: FlagValues): Policy {
     drainTimeoutMs: flags.number('drain_timeout_seconds', base.drainTimeoutMs / 1000) * 1000,
     profiles: toProfiles(flags),
   }
+}
+
+function toNodeCapacity(flags: FlagValues): Policy['nodeCapacity'] {
+  if (flags.text('node_memory_mb') === undefined && flags.text('node_vcores') === undefined) return undefined
+  if (flags.text('node_memory_mb') === undefined || flags.text('node_vcores') === undefined) {
+    throw new FlagProblem('FLAG_MISSING', 'give both --node_memory_mb and --node_vcores, or none of them')
+  }
+  return { memoryMb: flags.number('node_memory_mb', 0), vcores: flags.number('node_vcores', 0) }
 }
 
 function toProfiles(flags: FlagValues): Profile[] {

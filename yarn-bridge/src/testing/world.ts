@@ -71,7 +71,13 @@ export class World {
     this.#agents = agents.map((agent, at) => ({ id: `A${at}`, hostname: `127.0.0.${at + 2}`, ...agent }))
     this.state = createBridge({
       info: { user: 'yarn', name: 'yarn-bridge', roles: ['yarn'], capabilities: [{ type: 'MULTI_ROLE' }] },
-      policy: { ...DEFAULT_POLICY, quietMs: 10_000, registrationTimeoutMs: 20_000, ...options.policy },
+      policy: {
+        ...DEFAULT_POLICY,
+        quietMs: 10_000,
+        nodeCapacity: { memoryMb: 1024, vcores: 1 },
+        registrationTimeoutMs: 20_000,
+        ...options.policy,
+      },
       template: {
         javaHome: '/java',
         distribution: { kind: 'classpath', classpath: '/hadoop/*' },

@@ -1,0 +1,87 @@
+// What a decision rests on, and what it may say. decide.ts makes it, carry-out.ts carries it out.
+
+import type { Demand } from './demand.ts'
+import type { NodeManager } from './node-manager.ts'
+import type { Policy } from './policy.ts'
+import type { RmSample, YarnResource } from './samples.ts'
+
+/** All offers of one agent together. */
+export interface AgentOffer {
+  readonly agentId: string
+  readonly hostname: string
+  readonly offerIds: readonly string[]
+  readonly cpus: number
+  readonly memoryMb: number
+  readonly portCount: number
+}
+
+/** Why something is done or not done: a code for programs, a sentence for people, the numbers behind both. */
+export interface Reason {
+  readonly code:
+    | 'PENDING'
+    | 'PENDING_DESPITE_ROOM'
+    | 'FLEXUP'
+    | 'FLEXDOWN'
+    | 'BELOW_MINIMUM'
+    | 'QUIET'
+    | 'IDLE'
+    | 'DEMAND_RETURNED'
+    | 'NO_OFFER_FITS'
+    | 'WAITING_FOR_OFFERS'
+    | 'AT_MAXIMUM'
+    | 'UNSATISFIABLE'
+    | 'WITHIN_CAPACITY'
+    | 'WAITING_FOR_QUIET'
+    | 'HOST_BACKED_OFF'
+    | 'SAMPLE_STALE'
+    | 'RM_UNREACHABLE'
+    | 'AT_REST'
+  readonly message: string
+  readonly numbers: Readonly<Record<string, number | string>>
+}
+
+export type Action =
+  | {
+      readonly kind: 'launch'
+      readonly offer: AgentOffer
+      readonly capacity: YarnResource
+      readonly profile: string | undefined
+      readonly reason: Reason
+    }
+  | {
+      readonly kind: 'grow'
+      readonly nodeManagerId: string
+      readonly offer: AgentOffer
+      readonly by: YarnResource
+      readonly reason: Reason
+    }
+  | { readonly kind: 'shrink'; readonly nodeManagerId: string; readonly to: YarnResource; readonly reason: Reason }
+  | { readonly kind: 'drain'; readonly nodeManagerId: string; readonly reason: Reason }
+  | { readonly kind: 'undrain'; readonly nodeManagerId: string; readonly reason: Reason }
+  | { readonly kind: 'hold'; readonly reason: Reason }
+
+export interface DecisionInput {
+  readonly atMs: number
+  readonly policy: Policy
+  readonly sample: RmSample | undefined
+  readonly sampledAtMs: number
+  readonly fleet: readonly NodeManager[]
+  readonly offers: readonly AgentOffer[]
+  /** NodeManagers wanted by hand, by profile name. */
+  readonly wantedByProfile: ReadonlyMap<string, number>
+  /** Since when nothing has waited; undefined while something waits. */
+  readonly quietSinceMs: number | undefined
+  /** Since when something has waited without any capacity having been added. */
+  readonly pendingSinceMs: number | undefined
+  /** Agents on which launches failed, and until when they are left alone. */
+  readonly backoffUntilMs: ReadonlyMap<string, number>
+  /** The largest container asked for lately. */
+  readonly largestAsked: YarnResource
+}
+
+export interface Decision {
+  readonly actions: readonly Action[]
+  readonly demand: Demand | undefined
+  /** More resources are wanted than the offers at hand give. */
+  readonly wantsOffers: boolean
+}
