@@ -10,6 +10,7 @@
 // Kinds are remembered, so that the same kind is nearly always the same object: comparing two costs a pointer.
 
 import type { Labels, Resource, ResourceDiskInfo, ResourceReservationInfo } from '@isthmus/proto/gen/mesos'
+import { printTemplate } from './print.ts'
 import { reservationsOf, upgradeReservation } from './reservations.ts'
 import { printValue, type Value, type ValueType } from './value.ts'
 
@@ -39,9 +40,15 @@ export class Kind {
   readonly isVolume: boolean
   readonly #plain: Kind | undefined
   #allocated: Map<string, Kind> | undefined
+  #text: string | undefined
 
-  constructor(template: Resource, size: Value | undefined, unallocated: Kind | undefined) {
+  private constructor(
+    template: Resource,
+    { key, size, plain }: { key: string; size: Value | undefined; plain?: Kind },
+  ) {
     const reservations = reservationsOf(template)
+    this.key = key
+    this.hash = hashOf(key)
     this.template = template
     this.name = template.name
     this.type = typeOf(template)
@@ -52,9 +59,18 @@ export class Kind {
     this.isRevocable = template.revocable !== undefined
     this.isShared = template.shared !== undefined
     this.isVolume = template.disk?.persistence !== undefined
-    this.#plain = unallocated
-    this.key = printKey(this)
-    this.hash = hashOf(this.key)
+    this.#plain = plain
+  }
+
+  /** A kind that is allocated to nobody; its template has no value, no allocation and its reservations as a stack. */
+  static make(template: Resource, key: string, size: Value | undefined): Kind {
+    return new Kind(template, { key, size })
+  }
+
+  /** As Mesos prints it, without the amount: `cpus(allocated: r)`. */
+  get text(): string {
+    this.#text ??= printTemplate(this.template)
+    return this.#text
   }
 
   /** The same kind allocated to a role. */
@@ -65,7 +81,8 @@ export class Kind {
     let kind = from.#allocated.get(role)
     if (kind === undefined) {
       if (from.#allocated.size >= ROLES_MAX) from.#allocated.clear()
-      kind = new Kind({ ...from.template, allocation_info: { role } }, from.size, from)
+      const template = { ...from.template, allocation_info: { role } }
+      kind = new Kind(template, { key: `${from.key}@${quote(role)}`, size: from.size, plain: from })
       from.#allocated.set(role, kind)
     }
     return kind
@@ -121,30 +138,33 @@ function isPlain({
   )
 }
 
-function plainKindOf({ name, type }: Resource): Kind {
+function plainKindOf(resource: Resource): Kind {
+  const { name, type } = resource
   const known = plainKinds[type as 'SCALAR' | 'RANGES' | 'SET']
   let kind = known.get(name)
   if (kind === undefined) {
     if (known.size >= KINDS_MAX) known.clear()
-    kind = new Kind({ name, type }, undefined, undefined)
+    kind = Kind.make({ name, type }, printKey(resource, undefined), undefined)
     known.set(name, kind)
   }
   return kind
 }
 
 function specialKindOf(resource: Resource, value: Value): Kind {
-  const { scalar: _scalar, ranges: _ranges, set: _set, allocation_info: _allocation, ...rest } = resource
-  const made = new Kind(upgradeReservation(rest), isIndivisible(resource) ? value : undefined, undefined)
+  const size = isIndivisible(resource) ? value : undefined
+  const key = printKey(resource, size)
   const { volume, persistence } = resource.disk ?? {}
   const identity =
     volume === undefined && persistence?.principal === undefined
-      ? made.key
-      : `${made.key} ${JSON.stringify([normalize(volume), persistence?.principal])}`
+      ? key
+      : `${key} ${JSON.stringify([normalize(volume), persistence?.principal])}`
   const known = specialKinds.get(identity)
   if (known !== undefined) return known
   if (specialKinds.size >= KINDS_MAX) specialKinds.clear()
-  specialKinds.set(identity, made)
-  return made
+  const { scalar: _scalar, ranges: _ranges, set: _set, allocation_info: _allocation, ...rest } = resource
+  const kind = Kind.make(upgradeReservation(rest), key, size)
+  specialKinds.set(identity, kind)
+  return kind
 }
 
 function typeOf({ type }: Resource): ValueType {
@@ -152,17 +172,16 @@ function typeOf({ type }: Resource): ValueType {
   return type === 'RANGES' ? 'ranges' : 'set'
 }
 
-/** Texts carry their length, so that no two kinds run into the same key. */
-function printKey({ template, type, size }: Kind): string {
-  const { name, allocation_info: allocation, disk, provider_id: provider } = template
+/** The key but for the allocation, which comes last. Texts carry their length, so that no two kinds run into the same key. */
+function printKey(resource: Resource, size: Value | undefined): string {
+  const { type, name, disk, revocable, shared, provider_id: provider } = resource
   let key = `${type} ${quote(name)}`
-  if (allocation?.role !== undefined) key += `@${quote(allocation.role)}`
-  for (const reservation of reservationsOf(template)) key += printReservation(reservation)
+  for (const reservation of reservationsOf(resource)) key += printReservation(reservation)
   if (disk !== undefined) key += printDisk(disk)
-  if (template.revocable !== undefined) key += '~'
-  if (template.shared !== undefined) key += '&'
+  if (revocable !== undefined) key += '~'
+  if (shared !== undefined) key += '&'
   if (provider !== undefined) key += `%${quote(provider.value)}`
-  return size === undefined ? key : `${key}=${printValue(size)}`
+  return size === undefined ? key : `${key}=${quote(printValue(size))}`
 }
 
 function printReservation({ type, role, principal, labels }: ResourceReservationInfo): string {
@@ -182,10 +201,9 @@ function printDisk({ source, persistence }: ResourceDiskInfo): string {
 /** Labels are a bag: their order does not matter. No labels and an empty list are not the same in Mesos either. */
 function printLabels(labels: Labels | undefined): string {
   if (labels === undefined) return ''
-  return `{${(labels.labels ?? [])
-    .map(({ key, value }) => quote(key) + quote(value))
-    .sort()
-    .join('')}}`
+  const printed: string[] = []
+  for (const { key, value } of labels.labels ?? []) printed.push(quote(key) + quote(value))
+  return `{${printed.sort().join('')}}`
 }
 
 function quote(text: string | undefined): string {

@@ -7,10 +7,14 @@ import { isSameKind, type Kind } from './kind.ts'
 
 /** Layouts of up to so many kinds are shared; longer ones are rare and all different. */
 const SHARED_KINDS_MAX = 8
-/** How many next kinds or roles a layout remembers; then they are forgotten and found anew. */
-const MEMORY_MAX = 1_024
+/** How many layouts are shared; then all are forgotten and found anew, which costs time but changes nothing. */
+const SHARED_LAYOUTS_MAX = 65_536
+/** How many roles a layout remembers its allocated forms for; likewise. */
+const ROLES_MAX = 1_024
 /** From so many kinds on an index finds a kind's place. */
 const INDEXED_KINDS_MIN = 12
+
+let sharedLayouts = 0
 
 /** The kinds of a bag, no two the same. Never changes. */
 export class Layout {
@@ -20,8 +24,6 @@ export class Layout {
   readonly hasReserved: boolean
   readonly hasShared: boolean
   readonly hasVolumes: boolean
-  /** Some kind is counted, not measured. */
-  readonly hasIndivisible: boolean
   readonly hasScalarsOnly: boolean
   /** The role all kinds are allocated to; undefined when they differ or none is. */
   readonly allocatedTo: string | undefined
@@ -32,16 +34,26 @@ export class Layout {
   #unallocated: Layout | undefined
 
   private constructor(kinds: readonly Kind[]) {
-    const first = kinds[0]?.allocatedTo
+    let [hasRevocable, hasReserved, hasShared, hasVolumes] = [false, false, false, false]
+    let [hasScalarsOnly, isUnallocated, isOneRole] = [true, true, true]
+    const role = kinds[0]?.allocatedTo
+    for (const kind of kinds) {
+      if (kind.isRevocable) hasRevocable = true
+      if (kind.reservedTo !== undefined) hasReserved = true
+      if (kind.isShared) hasShared = true
+      if (kind.isVolume) hasVolumes = true
+      if (kind.type !== 'scalar') hasScalarsOnly = false
+      if (kind.allocatedTo !== undefined) isUnallocated = false
+      if (kind.allocatedTo !== role) isOneRole = false
+    }
     this.kinds = kinds
-    this.hasRevocable = kinds.some((kind) => kind.isRevocable)
-    this.hasReserved = kinds.some((kind) => kind.reservedTo !== undefined)
-    this.hasShared = kinds.some((kind) => kind.isShared)
-    this.hasVolumes = kinds.some((kind) => kind.isVolume)
-    this.hasIndivisible = kinds.some((kind) => kind.size !== undefined)
-    this.hasScalarsOnly = kinds.every((kind) => kind.type === 'scalar')
-    this.allocatedTo = kinds.every((kind) => kind.allocatedTo === first) ? first : undefined
-    this.isUnallocated = kinds.every((kind) => kind.allocatedTo === undefined)
+    this.hasRevocable = hasRevocable
+    this.hasReserved = hasReserved
+    this.hasShared = hasShared
+    this.hasVolumes = hasVolumes
+    this.hasScalarsOnly = hasScalarsOnly
+    this.allocatedTo = isOneRole ? role : undefined
+    this.isUnallocated = isUnallocated
   }
 
   /** The layout of these kinds, no two of which are the same. */
@@ -76,7 +88,7 @@ export class Layout {
       layout = this.#changed(this.kinds.map((kind) => kind.allocate(role)))
       if (layout === undefined) return undefined
       this.#allocated ??= new Map()
-      if (this.#allocated.size >= MEMORY_MAX) this.#allocated.clear()
+      if (this.#allocated.size >= ROLES_MAX) this.#allocated.clear()
       this.#allocated.set(role, layout)
     }
     return layout
@@ -95,13 +107,15 @@ export class Layout {
   }
 
   #with(kind: Kind): Layout {
-    this.#next ??= new Map()
-    let layout = this.#next.get(kind)
-    if (layout === undefined) {
-      if (this.#next.size >= MEMORY_MAX) this.#next.clear()
-      layout = new Layout([...this.kinds, kind])
-      this.#next.set(kind, layout)
+    let layout = this.#next?.get(kind)
+    if (layout !== undefined) return layout
+    layout = new Layout([...this.kinds, kind])
+    if (++sharedLayouts > SHARED_LAYOUTS_MAX) {
+      Layout.empty.#next = undefined
+      sharedLayouts = 0
     }
+    this.#next ??= new Map()
+    this.#next.set(kind, layout)
     return layout
   }
 

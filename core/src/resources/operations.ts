@@ -8,8 +8,8 @@
 
 import type { ExecutorInfo, OfferOperation, Resource } from '@isthmus/proto/gen/mesos'
 import { ok, type Result, reject } from '../base/result.ts'
+import { printResource } from './print.ts'
 import { reservationsOf } from './reservations.ts'
-import { printResource } from './resource.ts'
 import { Resources } from './resources.ts'
 import { readValue } from './value.ts'
 import { diskInfoProblem, diskOfVolume, isPersistentVolume, withSize } from './volumes.ts'

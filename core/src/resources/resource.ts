@@ -2,8 +2,7 @@
 
 import type { Resource } from '@isthmus/proto/gen/mesos'
 import { type Kind, kindOf } from './kind.ts'
-import { reservationsOf } from './reservations.ts'
-import { type Amount, printValue, readValue, toAmount, type Value } from './value.ts'
+import { type Amount, readValue, toAmount, type Value } from './value.ts'
 
 export type { Amount } from './value.ts'
 
@@ -53,49 +52,4 @@ export function toResource({ template, amount }: Entry): Resource {
     default:
       return amount satisfies never
   }
-}
-
-/**
- * `disk(allocated: r)(reservations: [(DYNAMIC,r,p)])[v1:data]:1024`, as Mesos prints a resource in its messages.
- *
- * @param copies of a shared resource, shown behind it
- */
-export function printResource(template: Resource, value: Value, copies: number): string {
-  const { name, allocation_info: allocation, disk, revocable, shared } = template
-  const allocated = allocation?.role === undefined ? '' : `(allocated: ${allocation.role})`
-  const stack = reservationsOf(template).map((reservation) => `(${printReservation(reservation)})`)
-  const reserved = stack.length === 0 ? '' : `(reservations: [${stack.join(',')}])`
-  const marks = `${revocable === undefined ? '' : '{REV}'}${shared === undefined ? '' : '<SHARED>'}`
-  const count = shared === undefined ? '' : `<${copies}>`
-  return `${name}${allocated}${reserved}${printDisk(disk)}${marks}:${printValue(value)}${count}`
-}
-
-function printReservation({ type, role, principal, labels }: ReturnType<typeof reservationsOf>[number]): string {
-  const parts = [type ?? 'UNKNOWN', role ?? '']
-  if (principal !== undefined) parts.push(principal)
-  if (labels !== undefined) {
-    const pairs = (labels.labels ?? []).map(({ key, value }) => (value === undefined ? key : `${key}: ${value}`))
-    parts.push(`{${pairs.join(', ')}}`)
-  }
-  return parts.join(',')
-}
-
-function printDisk(disk: Resource['disk']): string {
-  if (disk === undefined) return ''
-  const { source, persistence, volume } = disk
-  const parts = [source === undefined ? undefined : printSource(source), persistence?.id]
-  const made = parts.filter((part) => part !== undefined).join(',')
-  return `[${made}${volume === undefined ? '' : `:${printVolume(volume)}`}]`
-}
-
-function printSource(source: NonNullable<NonNullable<Resource['disk']>['source']>): string {
-  const { type, id, profile, vendor } = source
-  if (id !== undefined || profile !== undefined) return `${type}(${vendor ?? ''},${id ?? ''},${profile ?? ''})`
-  const root = source.path?.root ?? source.mount?.root
-  return root === undefined ? type : `${type}:${root}`
-}
-
-function printVolume(volume: NonNullable<NonNullable<Resource['disk']>['volume']>): string {
-  const { container_path: path, host_path: host, mode } = volume
-  return host === undefined ? path : `${host}:${path}:${mode.toLowerCase()}`
 }

@@ -20,9 +20,10 @@
 import type { Resource, ResourceReservationInfo } from '@isthmus/proto/gen/mesos'
 import { isSameKind, type Kind, kindOf } from './kind.ts'
 import { Layout } from './layout.ts'
+import { printAmount } from './print.ts'
 import type { Ranges } from './ranges.ts'
 import { downgradeReservation, popReservation, pushReservation } from './reservations.ts'
-import { type Entry, entryOf, printResource, toMessage } from './resource.ts'
+import { type Entry, entryOf, toMessage } from './resource.ts'
 import { isSameOrSubRoleOf } from './roles.ts'
 import { addValues, containsValue, equalValues, quantityOf, readValue, subtractValues, type Value } from './value.ts'
 
@@ -404,9 +405,9 @@ export class Resources {
   /** `cpus:4; mem(allocated: r):32; ports:[31000-32000]`, as Mesos prints resources in its messages; `{}` when empty. */
   toString(): string {
     if (this.isEmpty) return '{}'
-    const parts = this.#layout.kinds.map(({ template, size }, place) => {
+    const parts = this.#layout.kinds.map((kind, place) => {
       const value = this.#values[place]!
-      return printResource(template, size ?? value, size === undefined ? 1 : (value as number))
+      return printAmount(kind.text, kind.size ?? value, kind.isShared ? (value as number) : undefined)
     })
     return parts.join('; ')
   }

@@ -5,8 +5,8 @@
 
 import type { Resource, ResourceReservationInfo } from '@isthmus/proto/gen/mesos'
 import { ok, type Result, reject } from '../base/result.ts'
+import { printResource } from './print.ts'
 import { reservationsOf } from './reservations.ts'
-import { printResource } from './resource.ts'
 import { ANY_ROLE, isStrictSubRoleOf, validateRole } from './roles.ts'
 import { MILLI, SCALAR_MAX, toMilli } from './scalar.ts'
 import { readValue } from './value.ts'
