@@ -3,7 +3,7 @@
  *
  * - frameworks nobody knows are recovered from it (inactive until they subscribe); completed ones are shut down on it;
  * - tasks and executors it runs are taken into the books; tasks the master thought it runs, but which it does not know, are lost;
- * - for tasks of an unreachable agent the framework is told TASK_RUNNING (or what it is) with REASON_AGENT_REREGISTERED.
+ * - for tasks that were given up (unreachable, or lost when the link broke) the framework is told TASK_RUNNING (or what it is) with REASON_AGENT_REREGISTERED.
  */
 
 import type { AgentMessageReregister } from '@isthmus/proto/gen/agent-link'
@@ -131,9 +131,19 @@ function adoptTask(turn: Turn, agent: Agent, message: Task): void {
     return
   }
   const task = taskOf(message)
-  const wasUnreachable = framework.unreachableTasks.delete(id)
+  const wasGivenUp = framework.unreachableTasks.delete(id) || takeLost(framework, agent, id)
   addTask(turn, agent, framework, task)
-  if (wasUnreachable && !isTerminal(task.state)) tellReturned(turn, framework, task)
+  if (wasGivenUp && !isTerminal(task.state)) tellReturned(turn, framework, task)
+}
+
+/** Takes a task out of the completed ones that was called lost when the agent's link broke, but runs on. */
+function takeLost(framework: Framework, agent: Agent, id: string): boolean {
+  const at = framework.completedTasks.findIndex(
+    (task) => task.id === id && task.agentId === agent.id && task.state === 'TASK_LOST',
+  )
+  if (at < 0) return false
+  framework.completedTasks.splice(at, 1)
+  return true
 }
 
 /** The agent may know more of the task than the master: its state counts, unless the master has seen its end. */

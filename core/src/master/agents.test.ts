@@ -187,6 +187,22 @@ test('a closed link loses at once the tasks of frameworks that do not checkpoint
   t.deepEqual(seen(kept), ['TASK_LOST', 'FAILURE'])
 })
 
+test('a task called lost when the link broke is running again when the agent brings it', (t) => {
+  const stage = new Rehearsal()
+  const agent = stage.register()
+  const framework = stage.subscribe()
+  stage.launch(framework, stage.task(agent, 't'))
+  stage.play({ kind: 'agentLinkClosed', linkId: agent.linkId })
+  t.deepEqual(stage.state.frameworks.get(framework.id)?.completedTasks.length, 1)
+  const tasks = [reported(stage, agent, framework, 't', 'TASK_RUNNING')]
+  stage.connect(reregister(agent, { tasks, frameworks: [info(framework)] }))
+  t.deepEqual(stage.updatesOf(framework), [
+    't | TASK_LOST | REASON_AGENT_DISCONNECTED | Agent agent.test disconnected',
+    't | TASK_RUNNING | REASON_AGENT_REREGISTERED | Unreachable agent re-reregistered',
+  ])
+  t.deepEqual(stage.state.frameworks.get(framework.id)?.completedTasks.length, 0)
+})
+
 test('an agent that comes back in time keeps its tasks; those it does not know are lost', (t) => {
   const stage = new Rehearsal()
   const agent = stage.register()
