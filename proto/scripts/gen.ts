@@ -183,6 +183,8 @@ function fieldRow(field: protobuf.Field): string {
   if (field.name in {}) throw new Error(`${field.fullName}: every object has a property of this name`)
   if (field instanceof protobuf.MapField && field.keyType !== 'string')
     throw new Error(`${field.fullName}: only strings can be keys of maps here`)
+  if (field instanceof protobuf.MapField && !(field.resolvedType instanceof protobuf.Type) && field.type !== 'string')
+    throw new Error(`${field.fullName}: only messages and strings can be values of maps here`)
   const rule =
     field instanceof protobuf.MapField ? 'map' : field.repeated ? 'repeated' : field.required ? 'required' : 'optional'
   const resolved = field.resolvedType

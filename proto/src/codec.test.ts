@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import {
   decode,
   encode,
+  type FieldRow,
   fromJson,
   type MessageName,
   parseJson,
@@ -76,7 +77,18 @@ function arbitraryMessage(name: string, depth = 0): fc.Arbitrary<Record<string, 
     }),
   )
   const required = fields.filter(([, , rule]) => rule === 'required').map(([, field]) => field)
-  return fc.record(model, { requiredKeys: required as never[] }).map((message) => ({ ...message }))
+  return fc.record(model, { requiredKeys: required as never[] }).map((message) => oneOfEach(fields, { ...message }))
+}
+
+/** The message with at most one field of each oneof. */
+function oneOfEach(fields: readonly FieldRow[], message: Record<string, unknown>): Record<string, unknown> {
+  const seen = new Set<string>()
+  for (const [, name, , , , extras] of fields) {
+    if (extras?.oneof === undefined || message[name] === undefined) continue
+    if (seen.has(extras.oneof)) delete message[name]
+    seen.add(extras.oneof)
+  }
+  return message
 }
 
 test('what protobuf encodes it decodes to the same message, for every message there is', (t) => {

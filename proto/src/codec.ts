@@ -1,5 +1,5 @@
-// Bytes and JSON text to messages and back. The one place that knows protobuf's and Mesos's quirks; see message-codec.ts for
-// the bytes and json-codec.ts for the text.
+// Bytes and JSON text to messages and back. The one place that knows protobuf's and Mesos's quirks; see message-encoder.ts and
+// message-decoder.ts for the bytes and json-codec.ts for the text.
 //
 // A message is a plain object with the field names of its .proto file; see scripts/gen.ts for how types look. Defaults are not
 // filled in: an absent field is absent, and the reader knows its default.
@@ -8,10 +8,11 @@ import protobuf from 'protobufjs/minimal.js'
 import { ENUMS, MESSAGES, type MessageTypes } from './gen/descriptor.ts'
 import { messageFromJson, messageToJson, messageToText } from './json-codec.ts'
 import { parseText } from './json-syntax.ts'
-import { messageCodec } from './message-codec.ts'
+import { decodeMessage } from './message-decoder.ts'
+import { messageEncoder } from './message-encoder.ts'
 import { WireError } from './wire-error.ts'
 
-export { UNKNOWN_FIELDS } from './message-codec.ts'
+export { UNKNOWN_FIELDS } from './unknown-fields.ts'
 export { WireError, type WireErrorCode } from './wire-error.ts'
 
 /** A 64-bit integer: a number, or a bigint where a number would lose digits. */
@@ -42,19 +43,23 @@ export type MessageName = keyof MessageTypes
 /** A message as protobuf bytes. Throws WireError MISSING_FIELDS or UNENCODABLE: that is a bug of the caller. */
 export function encode<N extends MessageName>(name: N, message: MessageTypes[N]): Uint8Array {
   const writer = protobuf.Writer.create()
-  messageCodec(name).encodeInto(writer, message as never)
+  messageEncoder(name).write(writer, message as never)
   return writer.finish()
 }
 
 /** Protobuf bytes as a message; fields nobody knows are kept for `encode`. Throws WireError PROTOBUF_MALFORMED or MISSING_FIELDS. */
 export function decode<N extends MessageName>(name: N, bytes: Uint8Array): MessageTypes[N] {
   try {
-    const reader = protobuf.Reader.create(bytes)
-    return messageCodec(name).decodeFrom(reader, reader.len, 0) as never
+    return decodeMessage(name, protobuf.Reader.create(asBuffer(bytes))) as never
   } catch (cause) {
     if (cause instanceof WireError) throw cause
     throw new WireError('PROTOBUF_MALFORMED', `these bytes are no ${name}`, { cause })
   }
+}
+
+/** The same bytes as a Buffer, whose strings are read natively. */
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
 /** A message as a value for JSON.stringify, enums by name and bytes in base64. A 64-bit integer may be a bigint: see stringifyJson. */
