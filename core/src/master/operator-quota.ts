@@ -1,7 +1,9 @@
-/** UPDATE_QUOTA: what roles are guaranteed and limited to. */
+/** UPDATE_QUOTA: what roles are guaranteed and limited to; and the older SET_QUOTA and REMOVE_QUOTA, where the guarantee is the limit too. */
 
 import type { CallUpdateQuota } from '@isthmus/proto/gen/master'
-import type { QuotaConfig } from '@isthmus/proto/gen/quota'
+import type { Resource } from '@isthmus/proto/gen/mesos'
+import type { QuotaConfig, QuotaRequest, QuotaStatus } from '@isthmus/proto/gen/quota'
+import { validateResources } from './bag.ts'
 import { allocateSoon, rescindAgentOffers } from './offers.ts'
 import type { QuotaRecord } from './registry.ts'
 import type { MasterState } from './state.ts'
@@ -70,6 +72,56 @@ function sumsText(sums: Readonly<Record<string, number>>): string {
     .join('; ')
 }
 
+/** Answers SET_QUOTA: 400 or 409 with the reason, or 200 when it is stored. */
+export function setQuota(turn: Turn, requestId: string, request: QuotaRequest): void {
+  const { role = '*', guarantee = [], force } = request
+  const prefix = 'Failed to validate set quota request: '
+  const error = validateRole(role) ?? validateResources(guarantee) ?? setError(turn.state, role, guarantee)
+  if (error !== undefined) {
+    respond(turn, requestId, 400, prefix + error)
+    return
+  }
+  const amounts = Object.fromEntries(guarantee.map(({ name, scalar }) => [name, { value: scalar?.value ?? 0 }]))
+  const quota: QuotaRecord = { role, guarantees: amounts, limits: amounts }
+  if (overcommit(turn.state, { force, quota_configs: [quota] }) !== undefined) {
+    const text = `Quota guarantees overcommit the cluster (use 'force' to bypass this check): ${amountsText(amounts)}`
+    respond(turn, requestId, 409, text)
+    return
+  }
+  commit(turn, [{ kind: 'quotasUpdated', quotas: [quota] }], { kind: 'quotas', requestId, roles: [role] })
+}
+
+function setError(state: MasterState, role: string, guarantee: readonly Resource[]): string | undefined {
+  if (role.includes('/')) return `Setting quota on nested role '${role}' is not supported yet`
+  if (state.registry.quotas.has(role)) return `Cannot set quota for role '${role}' which already has quota`
+  if (guarantee.length === 0) return "QuotaInfo with empty 'guarantee'"
+  if (guarantee.some(({ type }) => type !== 'SCALAR')) return 'QuotaInfo must not include non-scalar resources'
+  const names = guarantee.map(({ name }) => name)
+  return new Set(names).size < names.length ? 'QuotaInfo contains duplicate resource names' : undefined
+}
+
+/** Answers REMOVE_QUOTA: 400 for a role without quota, or 200 when it is stored. */
+export function removeQuota(turn: Turn, requestId: string, role: string): void {
+  if (!turn.state.registry.quotas.has(role)) {
+    const text = `Failed to validate remove quota request for role '${role}': the role has no quota set`
+    respond(turn, requestId, 400, text)
+    return
+  }
+  commit(turn, [{ kind: 'quotasRemoved', roles: [role] }], { kind: 'quotas', requestId, roles: [role] })
+}
+
+/** GET_QUOTA: both forms, the older with guarantees only. */
+export function quotaStatus(state: MasterState): QuotaStatus {
+  const configs = [...state.registry.quotas.values()]
+  if (configs.length === 0) return {}
+  const infos = configs.map(({ role, guarantees }) => ({
+    role,
+    guarantee: Object.entries(guarantees).map(([name, scalar]) => ({ name, type: 'SCALAR' as const, scalar })),
+  }))
+  const guaranteed = infos.filter(({ guarantee }) => guarantee.length > 0)
+  return { infos: guaranteed.length === 0 ? undefined : guaranteed, configs }
+}
+
 /** The quotas are stored: the allocator counts with them, and offers that may break them are made anew. */
 export function quotasStored(turn: Turn, roles: readonly string[], requestId: string): void {
   const { state } = turn
@@ -82,9 +134,13 @@ export function quotasStored(turn: Turn, roles: readonly string[], requestId: st
 /** Tells the allocator a role's quota as the registry has it. */
 export function applyQuota(state: MasterState, role: string): void {
   const quota = state.registry.quotas.get(role)
-  state.allocator.setQuota(role, { guarantees: plain(quota?.guarantees), limits: plain(quota?.limits) })
+  if (quota === undefined) {
+    state.allocator.setQuota(role, undefined)
+    return
+  }
+  state.allocator.setQuota(role, { guarantees: plain(quota.guarantees), limits: plain(quota.limits) })
 }
 
-function plain(amounts: QuotaRecord['limits'] | undefined): Record<string, number> {
-  return Object.fromEntries(Object.entries(amounts ?? {}).map(([name, { value }]) => [name, value]))
+function plain(amounts: QuotaRecord['limits']): Record<string, number> {
+  return Object.fromEntries(Object.entries(amounts).map(([name, { value }]) => [name, value]))
 }

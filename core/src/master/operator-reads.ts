@@ -11,6 +11,7 @@ import type {
 } from '@isthmus/proto/gen/master'
 import { toMessages } from './bag.ts'
 import { agentMessage, frameworkDetails, taskMessage } from './messages.ts'
+import { quotaStatus } from './operator-quota.ts'
 import { masterInfo } from './options.ts'
 import type { Framework, MasterState } from './state.ts'
 import { metricsSnapshot } from './views-metrics.ts'
@@ -78,10 +79,8 @@ function readPool(state: MasterState, call: Call): Response | undefined {
         ? { type: 'GET_WEIGHTS' }
         : { type: 'GET_WEIGHTS', get_weights: { weight_infos: weights } }
     }
-    case 'GET_QUOTA': {
-      const configs = [...state.registry.quotas.values()]
-      return { type: 'GET_QUOTA', get_quota: { status: configs.length === 0 ? {} : { configs } } }
-    }
+    case 'GET_QUOTA':
+      return { type: 'GET_QUOTA', get_quota: { status: quotaStatus(state) } }
     case 'GET_MAINTENANCE_STATUS':
       return { type: 'GET_MAINTENANCE_STATUS', get_maintenance_status: { status: {} } }
     case 'GET_MAINTENANCE_SCHEDULE':

@@ -195,7 +195,12 @@ test('weights and quotas are answered when stored, and a new leader has them', (
   t.deepEqual(next.operate({ type: 'GET_WEIGHTS' }).response?.get_weights, {
     weight_infos: [{ role: 'heavy', weight: 2.5 }],
   })
-  t.deepEqual(next.operate({ type: 'GET_QUOTA' }).response?.get_quota, { status: { configs: quota_configs } })
+  t.deepEqual(next.operate({ type: 'GET_QUOTA' }).response?.get_quota, {
+    status: {
+      infos: [{ role: 'r', guarantee: [{ name: 'cpus', type: 'SCALAR', scalar: { value: 1 } }] }],
+      configs: quota_configs,
+    },
+  })
 })
 
 test('DEACTIVATE_AGENT rescinds and stops offers until REACTIVATE_AGENT', (t) => {
@@ -256,6 +261,25 @@ test('an agent drained with mark_gone is gone', (t) => {
   end()
   t.true(stage.state.registry.gone.has(agent.id))
   t.is(agent.messages.at(-1)?.type, 'SHUTDOWN')
+})
+
+test('the older quota calls: set once, guarantee is limit, removed again', (t) => {
+  const stage = new Rehearsal()
+  stage.register()
+  const set = (role: string, cpus: number, force?: boolean) => {
+    const quota_request = { role, guarantee: [scalar('cpus', cpus)], force }
+    const { status, text } = stage.operate({ type: 'SET_QUOTA', set_quota: { quota_request } })
+    return text === undefined ? status : `${status} ${text}`
+  }
+  t.is(set('r', 1), 200)
+  t.is(set('r', 1), "400 Failed to validate set quota request: Cannot set quota for role 'r' which already has quota")
+  t.regex(String(set('big', 100)), /^409 Quota guarantees overcommit the cluster/)
+  t.is(set('big', 100, true), 200)
+  const status = stage.operate({ type: 'GET_QUOTA' }).response?.get_quota?.status
+  t.deepEqual(status?.configs?.[0], { role: 'r', guarantees: { cpus: { value: 1 } }, limits: { cpus: { value: 1 } } })
+  const remove = (role: string) => stage.operate({ type: 'REMOVE_QUOTA', remove_quota: { role } }).status
+  t.deepEqual([remove('nobody'), remove('r'), remove('big')], [400, 200, 200])
+  t.deepEqual(stage.operate({ type: 'GET_QUOTA' }).response?.get_quota, { status: {} })
 })
 
 const reserved: Resource = { ...scalar('cpus', 1), reservations: [{ type: 'DYNAMIC', role: 'golden' }] }

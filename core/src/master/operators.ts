@@ -7,7 +7,7 @@ import type { OperatorCalled } from './events.ts'
 import { removeFramework } from './frameworks.ts'
 import { allocateSoon, rescindAgentOffers } from './offers.ts'
 import { applyOperatorOperation } from './operations.ts'
-import { updateQuota } from './operator-quota.ts'
+import { removeQuota, setQuota, updateQuota } from './operator-quota.ts'
 import { readResponse } from './operator-reads.ts'
 import { subscribeOperator } from './subscribers.ts'
 import { commit, respond, respondMessage, type Turn } from './turn.ts'
@@ -73,6 +73,12 @@ function write(turn: Turn, event: OperatorCalled): void {
       return
     case 'UPDATE_QUOTA':
       updateQuota(turn, requestId, call.update_quota!)
+      return
+    case 'SET_QUOTA':
+      setQuota(turn, requestId, call.set_quota!.quota_request)
+      return
+    case 'REMOVE_QUOTA':
+      removeQuota(turn, requestId, call.remove_quota!.role)
       return
     case 'MARK_AGENT_GONE':
       markGone(turn, requestId, call.mark_agent_gone!.agent_id.value)

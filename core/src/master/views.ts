@@ -6,6 +6,7 @@
  * Cost: O(what is shown). Nothing here changes the state, and nothing returned is changed later.
  */
 
+import { quotaStatus } from './operator-quota.ts'
 import type { MasterState } from './state.ts'
 import { frameworkPages, taskPages } from './views-frameworks.ts'
 import { metricsSnapshot } from './views-metrics.ts'
@@ -75,6 +76,12 @@ export function rolesView(state: MasterState): JsonObject {
 /** GET /weights. */
 export function weightsView(state: MasterState): readonly Json[] {
   return [...state.registry.weights].map(([role, weight]) => ({ role, weight }))
+}
+
+/** GET /quota: `{"infos":[…]}` of the roles with a guarantee, or `{}`. */
+export function quotaView(state: MasterState): JsonObject {
+  const { infos } = quotaStatus(state)
+  return infos === undefined ? {} : { infos: infos as unknown as readonly JsonObject[] }
 }
 
 /** GET /metrics/snapshot without the process's own numbers (system/…, event queues), which the shell adds. */
