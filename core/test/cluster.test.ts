@@ -1,10 +1,8 @@
 import { readFileSync } from 'node:fs'
-import { decode, encode, type MessageName } from '@isthmus/proto/codec'
-import type { MessageTypes } from '@isthmus/proto/gen/descriptor'
-import type { Event } from '@isthmus/proto/gen/scheduler'
 import test from 'ava'
-import { Peer, sendTo } from '../src/io/http/client.ts'
+import { sendTo } from '../src/io/http/client.ts'
 import { getJson, localCluster, postJson } from './cluster.ts'
+import { PlainScheduler, scalars } from './plain-scheduler.ts'
 import { until } from './programs.ts'
 
 interface Refusal {
@@ -42,80 +40,16 @@ test('each request of the table gets its status and text', async (t) => {
   }
 })
 
-/** A subscribed framework that speaks plain HTTP in one encoding. */
-class PlainScheduler {
-  readonly events: Event[] = []
-  #streamId = ''
-  readonly #peer: Peer
-  readonly #isProtobuf: boolean
-
-  constructor(master: { host: string; port: number }, isProtobuf: boolean) {
-    this.#peer = new Peer(master)
-    this.#isProtobuf = isProtobuf
-  }
-
-  get #type(): string {
-    return this.#isProtobuf ? 'application/x-protobuf' : 'application/json'
-  }
-
-  get frameworkId(): string {
-    return this.events.find(({ type }) => type === 'SUBSCRIBED')!.subscribed!.framework_id.value
-  }
-
-  #write<Name extends MessageName>(name: Name, message: MessageTypes[Name]): Uint8Array | string {
-    return this.#isProtobuf ? encode(name, message) : JSON.stringify(message)
-  }
-
-  subscribe(failed: (reason: string) => void): void {
-    this.#peer.stream(
-      {
-        path: '/api/v1/scheduler',
-        headers: { 'Content-Type': this.#type, Accept: this.#type },
-        body: this.#write('mesos.v1.scheduler.Call', {
-          type: 'SUBSCRIBE',
-          subscribe: { framework_info: { user: 'root', name: 'plain' } },
-        }),
-      },
-      {
-        opened: (headers) => {
-          this.#streamId = String(headers['mesos-stream-id'])
-        },
-        record: (bytes) => {
-          const event = this.#isProtobuf
-            ? decode('mesos.v1.scheduler.Event', bytes)
-            : (JSON.parse(Buffer.from(bytes).toString()) as Event)
-          this.events.push(event)
-        },
-        closed: (reason) => failed(reason.message),
-      },
-    )
-  }
-
-  async call(call: MessageTypes['mesos.v1.scheduler.Call']): Promise<number> {
-    const { status } = await this.#peer.send({
-      path: '/api/v1/scheduler',
-      headers: { 'Content-Type': this.#type, 'Mesos-Stream-Id': this.#streamId },
-      body: this.#write('mesos.v1.scheduler.Call', { framework_id: { value: this.frameworkId }, ...call }),
-    })
-    return status
-  }
-
-  states(): string[] {
-    return this.events.filter(({ type }) => type === 'UPDATE').map(({ update }) => update!.status.state)
-  }
-}
-
 for (const encoding of ['JSON', 'protobuf'] as const) {
   test(`a command task runs from offer to acknowledged end over plain HTTP in ${encoding}`, async (t) => {
     const { master, agents } = await localCluster(t)
     const scheduler = new PlainScheduler(master, encoding === 'protobuf')
-    scheduler.subscribe(() => {})
-    await until('an offer', () => scheduler.events.some(({ type }) => type === 'OFFERS'))
+    scheduler.subscribe()
+    const offer = await scheduler.offer()
     t.deepEqual(
       scheduler.events.slice(0, 2).map(({ type }) => type),
       ['SUBSCRIBED', 'HEARTBEAT'],
     )
-    const offer = scheduler.events.find(({ type }) => type === 'OFFERS')!.offers!.offers![0]!
     t.is(offer.allocation_info, undefined)
     const task = {
       name: 'hello',
@@ -125,42 +59,23 @@ for (const encoding of ['JSON', 'protobuf'] as const) {
         value: 'echo out of $GREETING; echo problem >&2; exit 3',
         environment: { variables: [{ name: 'GREETING', value: 'hello' }] },
       },
-      resources: [
-        { name: 'cpus', type: 'SCALAR', scalar: { value: 0.5 } },
-        { name: 'mem', type: 'SCALAR', scalar: { value: 32 } },
-      ],
-    } as const
-    const status = await scheduler.call({
-      type: 'ACCEPT',
-      accept: { offer_ids: [offer.id], operations: [{ type: 'LAUNCH', launch: { task_infos: [task] } }] },
-    })
-    t.is(status, 202)
-    let acknowledged = 0
-    await until('the end of the task', async () => {
-      const updates = scheduler.events.filter(({ type }) => type === 'UPDATE')
-      for (const { update } of updates.slice(acknowledged)) {
-        acknowledged += 1
-        const { agent_id, task_id, uuid } = update!.status
-        const code = await scheduler.call({
-          type: 'ACKNOWLEDGE',
-          acknowledge: { agent_id: agent_id!, task_id, uuid: uuid! },
-        })
-        t.is(code, 202)
-      }
-      return scheduler.states().includes('TASK_FAILED')
-    })
-    t.deepEqual(scheduler.states(), ['TASK_STARTING', 'TASK_RUNNING', 'TASK_FAILED'])
-    const last = scheduler.events.findLast(({ type }) => type === 'UPDATE')!.update!.status
+      resources: scalars({ cpus: 0.5, mem: 32 }),
+    }
+    t.is(await scheduler.launch(offer, [task]), 202)
+    const last = await scheduler.reached('hello-1', 'TASK_FAILED')
+    t.deepEqual(scheduler.statesOf('hello-1'), ['TASK_STARTING', 'TASK_RUNNING', 'TASK_FAILED'])
     t.is(last.message, 'Command exited with status 3')
     const sandbox = `/frameworks/${scheduler.frameworkId}/executors/hello-1/runs/latest`
     const read = (name: string) => getJson(agents[0]!, `/files/read?path=${sandbox}/${name}&offset=0`)
     t.deepEqual(await read('stdout'), { data: 'out of hello\n', offset: 0 })
     t.deepEqual(await read('stderr'), { data: 'problem\n', offset: 0 })
-    const { tasks } = (await getJson(master, '/tasks')) as { tasks: { id: string; state: string }[] }
-    t.deepEqual(
-      tasks.map(({ id, state }) => ({ id, state })),
-      [{ id: 'hello-1', state: 'TASK_FAILED' }],
-    )
+    await until('the acknowledged end', async () => {
+      const { frameworks } = (await getJson(master, '/frameworks')) as {
+        frameworks: { completed_tasks: { id: string; state: string }[] }[]
+      }
+      const [ended] = frameworks[0]!.completed_tasks
+      return ended?.id === 'hello-1' && ended.state === 'TASK_FAILED'
+    })
     t.is(await scheduler.call({ type: 'TEARDOWN' }), 202)
     await until('the teardown', async () => {
       const { frameworks } = (await getJson(master, '/frameworks')) as { frameworks: unknown[] }

@@ -77,12 +77,12 @@ export async function main(argv: readonly string[]): Promise<number> {
     void log.end().then(() => process.exit(1))
   }
   const master = await startMaster({ flags: started.flags, log, failed })
-  process.stdout.write(`ready ${master.url}\n`)
   onStopSignal(async () => {
     await master.stop()
     await log.end()
     return 0
   })
+  process.stdout.write(`ready ${master.url}\n`)
   return new Promise(() => {})
 }
 

@@ -1,0 +1,179 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Offer, TaskInfo } from '@isthmus/proto/gen/mesos'
+import test, { type ExecutionContext } from 'ava'
+import { getJson, localCluster } from './cluster.ts'
+import { PlainScheduler, scalars } from './plain-scheduler.ts'
+import { temporaryFolder, until } from './programs.ts'
+
+/** An executor of the framework's own: it speaks the v1 API with what it finds in its environment, and nothing else. */
+const EXECUTOR = `
+const http = require('node:http')
+const crypto = require('node:crypto')
+const [host, port] = process.env.MESOS_AGENT_ENDPOINT.split(':')
+const ids = {
+  framework_id: { value: process.env.MESOS_FRAMEWORK_ID },
+  executor_id: { value: process.env.MESOS_EXECUTOR_ID },
+}
+function post(call, answered) {
+  const headers = { 'Content-Type': 'application/json' }
+  const request = http.request({ host, port, path: '/api/v1/executor', method: 'POST', headers }, answered)
+  request.end(JSON.stringify({ ...ids, ...call }))
+}
+function update(taskId, state) {
+  const bytes = crypto.randomBytes(16)
+  bytes[6] = (bytes[6] & 15) | 64
+  bytes[8] = (bytes[8] & 63) | 128
+  const status = { task_id: taskId, state, source: 'SOURCE_EXECUTOR', uuid: bytes.toString('base64') }
+  post({ type: 'UPDATE', update: { status } }, (answer) => console.log('update', answer.statusCode))
+}
+post({ type: 'SUBSCRIBE', subscribe: {} }, (stream) => {
+  let text = ''
+  stream.on('data', (chunk) => {
+    text += chunk
+    for (;;) {
+      const line = text.indexOf('\\n')
+      const length = Number(text.slice(0, line))
+      if (line < 0 || text.length < line + 1 + length) return
+      const event = JSON.parse(text.slice(line + 1, line + 1 + length))
+      text = text.slice(line + 1 + length)
+      console.log('event', event.type)
+      if (event.type === 'LAUNCH') update(event.launch.task.task_id, 'TASK_RUNNING')
+      if (event.type === 'KILL') update(event.kill.task_id, 'TASK_KILLED')
+      if (event.type === 'MESSAGE') post({ type: 'MESSAGE', message: { data: event.message.data } }, () => {})
+      if (event.type === 'SHUTDOWN') process.exit(0)
+    }
+  })
+})
+`
+
+function customTasks(t: ExecutionContext, offer: Offer, frameworkId: string, count: number): TaskInfo[] {
+  const script = join(temporaryFolder(t), 'executor.cjs')
+  writeFileSync(script, EXECUTOR)
+  const executor = {
+    type: 'CUSTOM',
+    executor_id: { value: 'own' },
+    framework_id: { value: frameworkId },
+    command: { value: `${process.execPath} ${script}` },
+    resources: scalars({ cpus: 0.1, mem: 32 }),
+  } as const
+  return Array.from({ length: count }, (_, index) => ({
+    name: `task ${index}`,
+    task_id: { value: `t${index}` },
+    agent_id: offer.agent_id,
+    resources: scalars({ cpus: 0.1, mem: 32 }),
+    executor,
+  }))
+}
+
+test('a custom executor subscribes, runs tasks, exchanges messages, and is shut down', async (t) => {
+  const { master, agents } = await localCluster(t)
+  const scheduler = new PlainScheduler(master)
+  scheduler.subscribe()
+  const offer = await scheduler.offer()
+  await scheduler.launch(offer, customTasks(t, offer, scheduler.frameworkId, 2))
+  await scheduler.reached('t0', 'TASK_RUNNING')
+  await scheduler.reached('t1', 'TASK_RUNNING')
+  const to = { agent_id: offer.agent_id, executor_id: { value: 'own' } }
+  const data = new Uint8Array(Buffer.from('ping'))
+  t.is(await scheduler.call({ type: 'MESSAGE', message: { ...to, data } }), 202)
+  await until('the message that came back', () => scheduler.events.some(({ type }) => type === 'MESSAGE'))
+  t.like(
+    scheduler.events.find(({ type }) => type === 'MESSAGE'),
+    { message: { ...to, data: Buffer.from('ping').toString('base64') as never } },
+  )
+  t.is(await scheduler.call({ type: 'KILL', kill: { task_id: { value: 't0' } } }), 202)
+  await scheduler.reached('t0', 'TASK_KILLED')
+  t.is(await scheduler.call({ type: 'SHUTDOWN', shutdown: to }), 202)
+  const last = await scheduler.reached('t1', 'TASK_FAILED')
+  t.is(last.reason, 'REASON_EXECUTOR_TERMINATED')
+  await until('FAILURE', () => scheduler.events.some(({ type }) => type === 'FAILURE'))
+  const sandbox = `/frameworks/${scheduler.frameworkId}/executors/own/runs/latest/stdout`
+  const { data: log } = (await getJson(agents[0]!, `/files/read?path=${sandbox}&offset=0`)) as { data: string }
+  t.true(log.startsWith('event SUBSCRIBED\nevent LAUNCH\n'), log)
+  t.true(log.endsWith('event SHUTDOWN\n'), log)
+  t.false(/update (?!202)/.test(log), log)
+})
+
+test('a task group runs together and ends together', async (t) => {
+  const { master } = await localCluster(t)
+  const scheduler = new PlainScheduler(master, true)
+  scheduler.subscribe()
+  const offer = await scheduler.offer()
+  const task = (name: string, value: string): TaskInfo => ({
+    name,
+    task_id: { value: name },
+    agent_id: offer.agent_id,
+    resources: scalars({ cpus: 0.1, mem: 32 }),
+    command: { value },
+  })
+  const executor = {
+    type: 'DEFAULT',
+    executor_id: { value: 'pod' },
+    framework_id: { value: scheduler.frameworkId },
+    resources: scalars({ cpus: 0.1, mem: 32, disk: 8 }),
+  } as const
+  const tasks = [task('server', 'sleep 987'), task('job', 'sleep 0.3; exit 7')]
+  await scheduler.call({
+    type: 'ACCEPT',
+    accept: {
+      offer_ids: [offer.id],
+      operations: [{ type: 'LAUNCH_GROUP', launch_group: { executor, task_group: { tasks } } }],
+    },
+  })
+  await scheduler.reached('server', 'TASK_RUNNING')
+  const end = await scheduler.reached('job', 'TASK_FAILED')
+  t.is(end.executor_id?.value, 'pod')
+  await scheduler.reached('server', 'TASK_KILLED')
+  t.deepEqual(scheduler.statesOf('job'), ['TASK_STARTING', 'TASK_RUNNING', 'TASK_FAILED'])
+})
+
+test('a health check that fails too often ends the task; one that succeeds is told once', async (t) => {
+  const { master } = await localCluster(t)
+  const scheduler = new PlainScheduler(master)
+  scheduler.subscribe()
+  const offer = await scheduler.offer()
+  const checked = (name: string, command: string): TaskInfo => ({
+    name,
+    task_id: { value: name },
+    agent_id: offer.agent_id,
+    resources: scalars({ cpus: 0.1, mem: 32 }),
+    command: { value: 'touch alive; sleep 987' },
+    health_check: {
+      type: 'COMMAND',
+      command: { value: command },
+      delay_seconds: 0,
+      interval_seconds: 0.2,
+      grace_period_seconds: 0,
+      consecutive_failures: 2,
+    },
+  })
+  await scheduler.launch(offer, [checked('sick', 'false'), checked('well', 'test -f alive')])
+  const end = await scheduler.reached('sick', 'TASK_KILLED')
+  t.is(end.healthy, false)
+  await until('the healthy update', () => scheduler.updates.some(({ healthy }) => healthy === true))
+  t.deepEqual(
+    scheduler.statesOf('well').filter((state) => state !== 'TASK_STARTING'),
+    ['TASK_RUNNING', 'TASK_RUNNING'],
+  )
+})
+
+test('KILL ends a command task with its whole tree, after the grace period by force', async (t) => {
+  const { master } = await localCluster(t)
+  const scheduler = new PlainScheduler(master)
+  scheduler.subscribe()
+  const offer = await scheduler.offer()
+  const stubborn: TaskInfo = {
+    name: 'stubborn',
+    task_id: { value: 'stubborn' },
+    agent_id: offer.agent_id,
+    resources: scalars({ cpus: 0.1, mem: 32 }),
+    command: { value: 'trap "" TERM; setsid sh -c "trap \\"\\" TERM; sleep 987" & while true; do sleep 0.1; done' },
+    kill_policy: { grace_period: { nanoseconds: 200_000_000 } },
+  }
+  await scheduler.launch(offer, [stubborn])
+  await scheduler.reached('stubborn', 'TASK_RUNNING')
+  await scheduler.call({ type: 'KILL', kill: { task_id: { value: 'stubborn' } } })
+  const end = await scheduler.reached('stubborn', 'TASK_KILLED')
+  t.is(end.message, 'Command terminated with signal Killed')
+})
