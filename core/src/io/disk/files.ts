@@ -217,14 +217,14 @@ function trimmed(path: string): string {
 }
 
 const TYPE_MASK = 0o170000
-const TYPE_LETTERS: Readonly<Record<number, string>> = {
-  9604: 'd',
-  21609: 'l',
-  4802: 'c',
-  14406: 'b',
-  2401: 'p',
-  26411: 's',
-}
+const TYPE_LETTERS: ReadonlyMap<number, string> = new Map([
+  [0o040000, 'd'],
+  [0o120000, 'l'],
+  [0o020000, 'c'],
+  [0o060000, 'b'],
+  [0o010000, 'p'],
+  [0o140000, 's'],
+])
 
 /** A mode as `ls -l` and Mesos show it: `-rw-r--r--`. */
 export function modeText(mode: number): string {
@@ -235,6 +235,6 @@ export function modeText(mode: number): string {
     const last = isSpecial ? (canRun ? letter : letter.toUpperCase()) : canRun ? 'x' : '-'
     return `${part & 4 ? 'r' : '-'}${part & 2 ? 'w' : '-'}${last}`
   }
-  const type = TYPE_LETTERS[mode & TYPE_MASK] ?? '-'
+  const type = TYPE_LETTERS.get(mode & TYPE_MASK) ?? '-'
   return `${type}${bits(6, 0o4000, 's')}${bits(3, 0o2000, 's')}${bits(0, 0o1000, 't')}`
 }
