@@ -1,25 +1,17 @@
 /** ACCEPT and DECLINE: from offers to operations, in their order, and what is left goes back to the pool with a filter. */
 
-import type { OfferOperation, Resource } from '@isthmus/proto/gen/mesos'
+import type { OfferOperation } from '@isthmus/proto/gen/mesos'
 import type { CallAccept, CallDecline } from '@isthmus/proto/gen/scheduler'
+import type { Acceptance } from './acceptance.ts'
 import { addAll, isEmpty } from './bag.ts'
 import { count } from './counters.ts'
 import { launchGroup, launchTasks } from './launch.ts'
 import { masterStatus } from './messages.ts'
 import { discardOffer, ownOffers, refuseMs, takeOffer } from './offers.ts'
 import { applyOperation, dropOperation } from './operations.ts'
-import type { Agent, Framework, MasterOffer } from './state.ts'
+import type { Framework, MasterOffer } from './state.ts'
 import { countEnd } from './tasks.ts'
 import { sendEvent, type Turn } from './turn.ts'
-
-/** An ACCEPT in progress: what is left of its offers. */
-export interface Acceptance {
-  readonly framework: Framework
-  readonly agent: Agent
-  /** The role the offers were allocated to. */
-  readonly role: string
-  remaining: MasterOffer['resources']
-}
 
 /** DECLINE: unknown offers are ignored. */
 export function decline(turn: Turn, framework: Framework, call: CallDecline): void {
@@ -118,11 +110,4 @@ function refuseOperation(turn: Turn, framework: Framework, operation: OfferOpera
     countEnd(turn, framework, state, status)
     sendEvent(turn, framework, { type: 'UPDATE', update: { status } })
   }
-}
-
-/** Resources as a framework may send them: without allocation_info they get the role of the offer. */
-export function allocatedTo(resources: readonly Resource[] | undefined, role: string): readonly Resource[] {
-  return (resources ?? []).map((resource) =>
-    resource.allocation_info === undefined ? { ...resource, allocation_info: { role } } : resource,
-  )
 }

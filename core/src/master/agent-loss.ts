@@ -12,9 +12,9 @@
  */
 
 import type { TaskState, TaskStatusReason } from '@isthmus/proto/gen/mesos'
-import { addressKey } from './agents.ts'
 import { count } from './counters.ts'
 import { removeExecutor } from './executors.ts'
+import { addressKey } from './messages.ts'
 import { rescindAgentOffers } from './offers.ts'
 import type { Agent, Framework } from './state.ts'
 import { publish } from './subscribers.ts'

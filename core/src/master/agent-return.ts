@@ -8,9 +8,9 @@
 
 import type { AgentMessageReregister } from '@isthmus/proto/gen/agent-link'
 import type { ExecutorInfo, FrameworkInfo, Task } from '@isthmus/proto/gen/mesos'
+import { joinLink, registration } from './agent-links.ts'
 import { ping } from './agent-loss.ts'
 import { seatAgent } from './agent-resources.ts'
-import { joinLink, registration } from './agents.ts'
 import { bagOf, roleOf } from './bag.ts'
 import { count } from './counters.ts'
 import { sendDrain } from './drain.ts'

@@ -11,6 +11,7 @@
 
 import type { AgentMessage, AgentMessageRegister, AgentMessageReregister } from '@isthmus/proto/gen/agent-link'
 import type { AgentInfo } from '@isthmus/proto/gen/mesos'
+import { joinLink, openLink, refuseLink, registration } from './agent-links.ts'
 import { disconnectAgent, leaveAgent, loseAgent, ping } from './agent-loss.ts'
 import { seatAgent } from './agent-resources.ts'
 import { readoptAgent } from './agent-return.ts'
@@ -18,9 +19,8 @@ import { bagOf, validateResources } from './bag.ts'
 import { count } from './counters.ts'
 import type { AgentConnected, AgentMessages } from './events.ts'
 import { exitedExecutor, messageFromExecutor } from './executors.ts'
-import { agentMessage, isMastersVerdict } from './messages.ts'
+import { addressKey, agentMessage, isMastersVerdict } from './messages.ts'
 import { operationFromAgent } from './operation-status.ts'
-import { masterInfo } from './options.ts'
 import type { RegistryRecord } from './registry.ts'
 import type { Agent, Continuation, MasterState } from './state.ts'
 import { publish } from './subscribers.ts'
@@ -109,20 +109,6 @@ function admissionRecords(
   if (replaced !== undefined && replaced !== agentInfo.id?.value)
     records.push({ kind: 'agentRemoved', agentId: replaced })
   return records
-}
-
-function openLink(turn: Turn, requestId: string): string {
-  const linkId = `${turn.state.options.masterId}-L${turn.state.nextLink++}`
-  turn.state.links.set(linkId, undefined)
-  turn.effects.push({ kind: 'openLink', requestId, linkId })
-  return linkId
-}
-
-function refuseLink(turn: Turn, linkId: string, reason: string): void {
-  turn.effects.push({ kind: 'sendToAgent', linkId, message: { type: 'SHUTDOWN', reason } })
-  turn.effects.push({ kind: 'closeLink', linkId })
-  turn.state.links.delete(linkId)
-  note(turn, 'warn', 'agent refused', { linkId, reason })
 }
 
 function refusalOf(
@@ -240,36 +226,6 @@ function register(turn: Turn, agent: Agent, linkId: string): void {
   note(turn, 'info', 'agent registered', { agentId: agent.id, hostname: agent.info.hostname })
 }
 
-/** What REGISTERED and REREGISTERED say besides the agent's id. */
-export function registration(state: MasterState) {
-  const { agentPingTimeoutMs, maxAgentPingTimeouts } = state.options
-  return {
-    total_ping_timeout_seconds: (agentPingTimeoutMs * maxAgentPingTimeouts) / 1000,
-    master_info: masterInfo(state.options),
-  }
-}
-
-/** Makes an open link the agent's; an older one is closed. A link that has closed meanwhile leaves it disconnected. */
-export function joinLink(turn: Turn, agent: Agent, linkId: string): void {
-  const { state } = turn
-  if (!state.links.has(linkId)) {
-    note(turn, 'info', 'agent went away while it registered', { agentId: agent.id })
-    return
-  }
-  if (agent.linkId !== undefined && agent.linkId !== linkId) {
-    state.links.delete(agent.linkId)
-    turn.effects.push({ kind: 'closeLink', linkId: agent.linkId })
-  }
-  agent.linkId = linkId
-  state.links.set(linkId, agent.id)
-  agent.pingsMissed = 0
-  agent.pingOutstanding = false
-  if (agent.deactivated || agent.active) return
-  agent.active = true
-  state.allocator.activateAgent(agent.id)
-  state.allocationDue = true
-}
-
 function createAgent(turn: Turn, admission: Extract<Continuation, { kind: 'admitAgent' }>): Agent {
   const { agentInfo, reregister, version, capabilities, ip, port } = admission
   const admitted = turn.state.registry.admitted.get(agentInfo.id!.value)
@@ -297,11 +253,6 @@ function createAgent(turn: Turn, admission: Extract<Continuation, { kind: 'admit
     leaving: false,
     seated: false,
   }
-}
-
-/** The key of an agent's machine and port. */
-export function addressKey(hostname: string, { ip, port }: { readonly ip: string; readonly port: number }): string {
-  return `${hostname} ${ip}:${port}`
 }
 
 /** Later messages of an agent. Those on a link that is not (or no longer) an agent's are dropped. */

@@ -13,9 +13,8 @@ import type {
   Resource,
   TaskInfo,
 } from '@isthmus/proto/gen/mesos'
-import type { Acceptance } from './accept.ts'
+import { type Acceptance, neededBy } from './acceptance.ts'
 import { bagOf, contains, isEmpty, sameBag, scalarOf, textOf, validateResources } from './bag.ts'
-import { neededBy } from './launch.ts'
 import { validateId } from './validation.ts'
 
 /** An executor of a group needs at least this. */

@@ -1,8 +1,8 @@
 /** LAUNCH and LAUNCH_GROUP on what an ACCEPT holds: each task is checked, charged, entered and sent to its agent. */
 
 import type { ExecutorInfo, OfferOperation, TaskInfo, TaskStatusReason } from '@isthmus/proto/gen/mesos'
-import { type Acceptance, allocatedTo } from './accept.ts'
-import { add, type Bag, bagOf, EMPTY, subtract } from './bag.ts'
+import { type Acceptance, allocatedTo, newExecutor } from './acceptance.ts'
+import { type Bag, bagOf, subtract } from './bag.ts'
 import { addExecutor } from './executors.ts'
 import { validateGroup, validateTask } from './launch-validation.ts'
 import { masterStatus } from './messages.ts'
@@ -78,13 +78,6 @@ function completedExecutor({ role, framework }: Acceptance, executor: ExecutorIn
   }
 }
 
-/** The executor when it is not running on this agent yet. */
-function newExecutor({ framework, agent }: Acceptance, info: ExecutorInfo): MasterExecutor | undefined {
-  const id = info.executor_id.value
-  if (agent.executors.get(framework.id)?.has(id) === true) return undefined
-  return { id, frameworkId: framework.id, agentId: agent.id, info, resources: bagOf(info.resources ?? []) }
-}
-
 function chargeExecutor(acceptance: Acceptance, executor: MasterExecutor): void {
   acceptance.remaining = subtract(acceptance.remaining, executor.resources)
   addExecutor(acceptance.agent, acceptance.framework, executor)
@@ -124,12 +117,6 @@ function enterTask(turn: Turn, acceptance: Acceptance, info: TaskInfo, executorI
     limits: info.limits,
   }
   addTask(turn, agent, framework, task)
-}
-
-/** What a task needs of the offer: its own resources and those of an executor that is not running yet. */
-export function neededBy(acceptance: Acceptance, tasks: readonly TaskInfo[], executor: ExecutorInfo | undefined): Bag {
-  const fresh = executor && newExecutor(acceptance, executor)
-  return tasks.reduce((sum, task) => add(sum, bagOf(task.resources ?? [])), fresh?.resources ?? EMPTY)
 }
 
 function refuseTask(

@@ -121,6 +121,11 @@ export function agentPid(agent: Agent): string {
   return `slave(1)@${agent.ip}:${agent.port}`
 }
 
+/** The key of an agent's machine and port. */
+export function addressKey(hostname: string, { ip, port }: { readonly ip: string; readonly port: number }): string {
+  return `${hostname} ${ip}:${port}`
+}
+
 /** What a master says of a task by itself: no uuid, so nothing to acknowledge. */
 export interface MasterStatus {
   readonly taskId: string

@@ -7,7 +7,7 @@
 import type { Call } from '@isthmus/proto/gen/master'
 import type { OfferOperation, Operation, Resource } from '@isthmus/proto/gen/mesos'
 import { nextUuidBytes } from '../base/random.ts'
-import { type Acceptance, allocatedTo } from './accept.ts'
+import { type Acceptance, allocatedTo } from './acceptance.ts'
 import { freeOf } from './agent-resources.ts'
 import { add, addAll, type Bag, contains, convert, subtract, textOf, unallocated } from './bag.ts'
 import type { OperatorCalled } from './events.ts'

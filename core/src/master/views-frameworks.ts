@@ -2,11 +2,23 @@
 
 import type { CommandInfo, TaskStatus } from '@isthmus/proto/gen/mesos'
 import { addAll } from './bag.ts'
+import type { Json, JsonObject } from './json.ts'
 import type { Framework, MasterExecutor, MasterState, MasterTask } from './state.ts'
-import type { Json, JsonObject, TasksQuery } from './views.ts'
 import { resourcesObject } from './views-resources.ts'
 
 const TASKS_LIMIT_DEFAULT = 100
+
+/** Query of /tasks. */
+export interface TasksQuery {
+  readonly frameworkId?: string | undefined
+  readonly taskId?: string | undefined
+  /** Default 100. */
+  readonly limit?: number | undefined
+  /** Default 0. */
+  readonly offset?: number | undefined
+  /** By the time of the first status; default 'des'. */
+  readonly order?: 'asc' | 'des' | undefined
+}
 
 /** The page /frameworks. */
 export function frameworkPages(state: MasterState, frameworkId: string | undefined): JsonObject {

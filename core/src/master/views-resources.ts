@@ -2,7 +2,7 @@
 
 import type { Attribute, Resource } from '@isthmus/proto/gen/mesos'
 import { type Bag, reservedRoleOf, toMessages, toRoleMessages } from './bag.ts'
-import type { JsonObject } from './views.ts'
+import type { JsonObject } from './json.ts'
 
 /**
  * The sums by name; cpus, disk, gpus and mem are always there. Revocable ones have names of their own (cpus_revocable).

@@ -1,8 +1,8 @@
 /** /roles and GET_ROLES: weight, frameworks, and what each role holds. */
 
 import { addAll, type Bag, EMPTY, quantities } from './bag.ts'
+import type { JsonObject } from './json.ts'
 import type { MasterState } from './state.ts'
-import type { JsonObject } from './views.ts'
 import { resourcesObject } from './views-resources.ts'
 
 /** A role that is worth showing: it has a framework, a weight, a quota, or is listed in --roles. */

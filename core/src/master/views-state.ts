@@ -2,10 +2,10 @@
 
 import type { Resource, TaskState } from '@isthmus/proto/gen/mesos'
 import { addAll, toRoleMessages } from './bag.ts'
+import type { Json, JsonObject } from './json.ts'
 import { agentPid } from './messages.ts'
 import { masterPid } from './options.ts'
 import type { Agent, Framework, MasterState, MasterTask } from './state.ts'
-import type { Json, JsonObject } from './views.ts'
 import { frameworkObject } from './views-frameworks.ts'
 import {
   attributesObject,

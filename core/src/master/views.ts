@@ -6,20 +6,16 @@
  * Cost: O(what is shown). Nothing here changes the state, and nothing returned is changed later.
  */
 
+import type { Json, JsonObject } from './json.ts'
 import { quotaStatus } from './operator-quota.ts'
 import type { MasterState } from './state.ts'
-import { frameworkPages, taskPages } from './views-frameworks.ts'
+import { frameworkPages, type TasksQuery, taskPages } from './views-frameworks.ts'
 import { metricsSnapshot } from './views-metrics.ts'
 import { rolePage } from './views-roles.ts'
 import { slavePages, statePage, stateSummaryPage } from './views-state.ts'
 
-/** A JSON value; fields that are undefined are left out when written. */
-export type Json = null | boolean | number | bigint | string | readonly Json[] | JsonObject
-
-/** A JSON object. */
-export interface JsonObject {
-  readonly [field: string]: Json | undefined
-}
+export type { Json, JsonObject } from './json.ts'
+export type { TasksQuery } from './views-frameworks.ts'
 
 /** Query of /slaves; a value that matches nothing (also an empty one) gives an empty list. */
 export interface SlavesQuery {
@@ -29,18 +25,6 @@ export interface SlavesQuery {
 /** Query of /frameworks. */
 export interface FrameworksQuery {
   readonly frameworkId?: string | undefined
-}
-
-/** Query of /tasks. */
-export interface TasksQuery {
-  readonly frameworkId?: string | undefined
-  readonly taskId?: string | undefined
-  /** Default 100. */
-  readonly limit?: number | undefined
-  /** Default 0. */
-  readonly offset?: number | undefined
-  /** By the time of the first status; default 'des'. */
-  readonly order?: 'asc' | 'des' | undefined
 }
 
 /** GET /state. */
