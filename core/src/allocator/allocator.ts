@@ -125,15 +125,16 @@ export class Allocator {
     framework.spec = { ...change, active: framework.active }
     framework.suppressed.clear()
     for (const role of change.suppressedRoles) framework.suppressed.add(role)
-    for (const role of before.roles) {
-      const client = change.roles.includes(role) ? undefined : this.#clients.find(frameworkId, role)
-      if (client !== undefined) this.#unsubscribe(client)
-    }
     for (const role of change.roles) {
       const client = this.#clients.ensure(frameworkId, role)
       this.#clients.subscribe(client, framework)
       this.#clients.updateActive(client)
       this.#unblock(client)
+    }
+    // Last, so that roles above old and new ones stay what they are.
+    for (const role of before.roles) {
+      const client = change.roles.includes(role) ? undefined : this.#clients.find(frameworkId, role)
+      if (client !== undefined) this.#unsubscribe(client)
     }
     this.#agenda.makeAllDirty()
   }
