@@ -222,6 +222,8 @@ function changeInfo(
 
 function connect(turn: Turn, framework: Framework, streamId: string): void {
   framework.streamId = streamId
+  count(framework.counters, 'calls')
+  count(framework.counters, 'calls/subscribe')
   turn.state.streams.set(streamId, { kind: 'scheduler', frameworkId: framework.id })
   sendEvent(turn, framework, {
     type: 'SUBSCRIBED',

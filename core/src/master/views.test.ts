@@ -244,6 +244,8 @@ test('metrics have the names of Mesos and the numbers of the state', (t) => {
     'master/slave_registrations': 1,
     'master/operations/reserve/finished': 0,
     'allocator/mesos/resources/cpus/offered_or_allocated': 1,
+    'master/frameworks/my%20framework/m-0000/calls': 2,
+    'master/frameworks/my%20framework/m-0000/calls/subscribe': 1,
     'master/frameworks/my%20framework/m-0000/calls/accept': 1,
     'master/frameworks/my%20framework/m-0000/events/update': 1,
     'master/frameworks/my%20framework/m-0000/tasks/active/task_running': 1,
