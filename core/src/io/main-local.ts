@@ -1,13 +1,12 @@
 // Composition root of `isthmus local`: a master in this process, agents as child processes that end with it.
 
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { onStopSignal } from './cli/stop-signals.ts'
 import { AGENT_FLAGS } from './config/agent-flags.ts'
 import { type FlagValues, parseFlags } from './config/flags.ts'
 import { type LocalAgent, planAgents } from './config/local-agents.ts'
 import { LOCAL_FLAGS, passedOn } from './config/local-flags.ts'
+import { type LocalWorkDir, openLocalWorkDir, removeLocalWorkDir } from './config/local-work-dir.ts'
 import { MASTER_FLAGS } from './config/master-flags.ts'
 import { checkMasterFlags } from './config/master-options.ts'
 import { EXIT_USAGE, logFromFlags, type Program, startWithFlags, usageError } from './config/start.ts'
@@ -44,20 +43,24 @@ export async function main(argv: readonly string[]): Promise<number> {
 }
 
 async function run(flags: FlagValues, log: Log, count: number): Promise<number> {
-  const workDir = openWorkDir(flags)
+  const workDir = openLocalWorkDir(flags.text('work_dir'))
   const agents: AgentProcess[] = []
   let isStopping = false
   const stopParts = async (): Promise<void> => {
     isStopping = true
     await Promise.all(agents.map((agent) => agent.stop(STOP_PATIENCE_MS)))
     await master?.stop()
-    if (workDir.isTemporary) rmSync(workDir.path, { recursive: true, force: true })
+    removeLocalWorkDir(workDir)
     await log.end()
   }
   const failed = (reason: string, error?: unknown): void => {
     if (isStopping) return
     log.error('local cluster stops', { reason, error })
     void stopParts().then(() => process.exit(1))
+  }
+  // The others go on: that is what a cluster is for.
+  const agentEnded = (agent: number, how: string): void => {
+    if (!isStopping) log.error('agent ended', { agent, how })
   }
   let master: Awaited<ReturnType<typeof startMaster>> | undefined
   onStopSignal(async () => {
@@ -79,7 +82,7 @@ async function run(flags: FlagValues, log: Log, count: number): Promise<number> 
       agents.push(startAgentProcess(agentArguments(flags, agent, { master: target, folder })))
     }
     await Promise.all(agents.map(({ registered }) => registered))
-    for (const agent of agents) void agent.ended.then((how) => failed(`an agent ended: ${how}`))
+    for (const [index, agent] of agents.entries()) void agent.ended.then((how) => agentEnded(index + 1, how))
     process.stdout.write(`ready ${master.url}\n`)
   } catch (error) {
     if (isStopping) return new Promise(() => {})
@@ -89,19 +92,7 @@ async function run(flags: FlagValues, log: Log, count: number): Promise<number> 
   return new Promise(() => {})
 }
 
-interface WorkDir {
-  readonly path: string
-  readonly isTemporary: boolean
-}
-
-function openWorkDir(flags: FlagValues): WorkDir {
-  const given = flags.text('work_dir')
-  if (given === undefined) return { path: mkdtempSync(join(tmpdir(), 'isthmus-local-')), isTemporary: true }
-  mkdirSync(given, { recursive: true })
-  return { path: resolve(given), isTemporary: false }
-}
-
-function masterFlags(flags: FlagValues, workDir: WorkDir): FlagValues {
+function masterFlags(flags: FlagValues, workDir: LocalWorkDir): FlagValues {
   const own = [`--ip=${flags.required('ip')}`, `--port=${flags.required('port')}`]
   if (!workDir.isTemporary) own.push(`--work_dir=${join(workDir.path, 'master')}`)
   const parsed = parseFlags(MASTER_FLAGS, [...own, ...passedOn(flags, MASTER_FLAGS)])

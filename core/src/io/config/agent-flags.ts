@@ -59,6 +59,12 @@ export const AGENT_FLAGS: readonly Flag[] = [
   flag('switch_user', 'boolean', 'Runs tasks as the user the framework names.', { default: 'true' }),
   flag('version', 'boolean', 'Prints the version and ends.', { default: 'false' }),
   flag('work_dir', 'text', 'Folder for sandboxes and what survives a restart (required).', { default: '' }),
+  flag(
+    'webhdfs',
+    'text',
+    'Web addresses of NameNodes for hdfs:// URIs, comma-separated; http://HOST:9870 of the URI when absent.',
+  ),
+  flag('webhdfs_user', 'text', 'User as whom hdfs:// URIs are read.'),
   // Their effect cannot be left out without harm.
   refused('acls', 'text'),
   refused('authenticate_http_executors', 'boolean', 'false'),

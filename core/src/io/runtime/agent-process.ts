@@ -22,7 +22,7 @@ export function startAgentProcess(argv: readonly string[]): AgentProcess {
   // Not in our process group: Ctrl-C shall reach it through us only, in order.
   const child = spawn(process.execPath, [...process.execArgv, script, 'agent', ...argv], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-    env: { ...process.env, [WATCH_PARENT]: '1' },
+    env: { ...withoutFlags(process.env), [WATCH_PARENT]: '1' },
     detached: true,
   })
   const ended = new Promise<string>((resolve) => {
@@ -48,4 +48,9 @@ async function stop(child: ChildProcess, ended: Promise<string>, patienceMs: num
   const timer = setTimeout(() => child.kill('SIGKILL'), patienceMs)
   await ended
   clearTimeout(timer)
+}
+
+/** The environment without MESOS_ variables: what they say has reached the arguments already. */
+function withoutFlags(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('MESOS_')))
 }

@@ -226,7 +226,7 @@ export class MasterShell {
           tasks: (query) => views.tasksView(state, query),
           roles: () => views.rolesView(state),
           weights: () => views.weightsView(state),
-          quota: () => ({}),
+          quota: () => views.quotaView(state),
           registry: () => ({ records: registrySnapshot(state.registry) }),
         },
       }),
