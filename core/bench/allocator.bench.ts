@@ -243,6 +243,104 @@ function largeAndSmallQuota(small: number, large: number): void {
   }
 }
 
+/** G5: 200 frameworks ask for 50,000 tasks of 1 CPU and 1 GiB; of each offer one task is launched, the rest goes back at once. */
+function placements(agents: number): void {
+  const [frameworks, asks] = [200, 50_000]
+  const run = (): number => {
+    const allocator = new Allocator({ seed: 7 })
+    for (let at = 0; at < frameworks; at++) {
+      allocator.addFramework(`framework-${at}`, {
+        roles: ['*'],
+        suppressedRoles: [],
+        capabilities: ABILITIES,
+        active: true,
+      })
+    }
+    for (let at = 0; at < agents; at++) allocator.addAgent(`agent-${at}`, agentSpec('cpus:16;mem:16384'))
+    const task = bagOf('cpus:1;mem:1024').allocate('*')
+    const wanted = new Map<string, number>()
+    let placed = 0
+    const start = process.cpuUsage()
+    for (let round = 0; placed < asks; round++) {
+      const made = allocator.allocateAll(round)
+      expect(made.length > 0, 'tasks are placed in every round')
+      for (const { frameworkId, agentId, resources } of made) {
+        const launched = wanted.get(frameworkId) ?? 0
+        if (launched === asks / frameworks) {
+          allocator.recoverResources(frameworkId, agentId, resources, { refuseMs: YEAR_MS }, round)
+          continue
+        }
+        wanted.set(frameworkId, launched + 1)
+        placed++
+        allocator.recoverResources(frameworkId, agentId, resources.minus(task), undefined, round)
+        if (launched + 1 === asks / frameworks) allocator.suppress(frameworkId)
+      }
+    }
+    const used = process.cpuUsage(start)
+    expect(placed === asks, 'every task is placed')
+    return (used.user + used.system) / 1000
+  }
+  run()
+  const times = [run(), run(), run()]
+  const cpuMs = times.reduce((sum, time) => sum + time, 0)
+  const more = { placementsPerCpuSecond: Math.round((asks * times.length * 1000) / cpuMs) }
+  report({ name: 'placements, one task an offer', agents, frameworks, times, offers: asks, cpuMs, checksum: 0, more })
+}
+
+/** G2c: MultiFrameworkAllocations of Mesos: who has launched all its tasks stays and gives everything back without a filter. */
+function multiFramework(): void {
+  const kinds = [
+    { count: 4, name: 'marathon', ownRole: true, tasks: 4000, perOffer: 100, task: 'cpus:0.07;mem:400' },
+    { count: 500, name: 'jenkins', ownRole: false, tasks: 5, perOffer: 1, task: 'cpus:0.1;mem:4000' },
+    { count: 50, name: 'spark', ownRole: true, tasks: 20, perOffer: 5, task: 'cpus:1;mem:1000' },
+  ]
+  const allocator = new Allocator({ seed: 7, passOn: true })
+  const left = new Map<string, { tasks: number; perOffer: number; task: Resources }>()
+  for (let at = 0; at < 80; at++) allocator.addAgent(`agent-${at}`, agentSpec('cpus:64;mem:488000'))
+  for (const { count, name, ownRole, tasks, perOffer, task } of kinds) {
+    for (let at = 0; at < count; at++) {
+      const role = ownRole ? `${name}-${at}` : name
+      left.set(`${name}-${at}`, { tasks, perOffer, task: bagOf(task).allocate(role) })
+      allocator.addFramework(`${name}-${at}`, {
+        roles: [role],
+        suppressedRoles: [],
+        capabilities: ABILITIES,
+        active: true,
+      })
+    }
+  }
+  let [launched, rounds] = [0, 0]
+  const round = (): number => {
+    const made = allocator.allocateAll(rounds * 1000)
+    for (const { frameworkId, agentId, resources } of made) {
+      const wanted = left.get(frameworkId)!
+      let rest = resources
+      for (let at = 0; at < wanted.perOffer && wanted.tasks > 0 && rest.contains(wanted.task); at++) {
+        rest = rest.minus(wanted.task)
+        wanted.tasks--
+        launched++
+      }
+      allocator.recoverResources(frameworkId, agentId, rest, undefined, rounds * 1000)
+    }
+    return made.length
+  }
+  const all = [...left.values()].reduce((sum, { tasks }) => sum + tasks, 0)
+  const result = measure(1, () => {
+    let offers = 0
+    for (; launched < all && rounds < 10_000; rounds++) offers += round()
+    return offers
+  })
+  expect(launched === all, `all tasks are launched (${launched} of ${all})`)
+  report({
+    name: 'multi-framework-allocations',
+    agents: 80,
+    frameworks: left.size,
+    ...result,
+    checksum: 0,
+    more: { launched, virtualSeconds: rounds },
+  })
+}
+
 const cases: Readonly<Record<string, () => void>> = {
   'full-round': () => {
     for (const agents of [1000, 10_000, 50_000]) for (const frameworks of [100, 1000]) fullRound(agents, frameworks)
@@ -255,6 +353,10 @@ const cases: Readonly<Record<string, () => void>> = {
   one: () => {
     for (const agents of [1000, 50_000]) oneAgent(agents, 1000)
   },
+  placements: () => {
+    for (const agents of [5000, 10_000]) placements(agents)
+  },
+  multi: () => multiFramework(),
   quota: () => {
     largeAndSmallQuota(250, 50)
     largeAndSmallQuota(2500, 500)

@@ -51,6 +51,9 @@ export interface Agent {
   /** Clients that cannot or do not want to have anything of `blockedUpTo`, and so not of less either. */
   blocked: Bits | undefined
   blockedUpTo: Resources
+  /** Clients that gave back a whole offer of the agent unused, when at most `passedUpTo` was free. */
+  passed: Bits | undefined
+  passedUpTo: Resources
   /** The newest offer and the same without allocation info, as it often comes back as it went. */
   lastOffer: Resources | undefined
   lastOfferFree: Resources | undefined
@@ -127,6 +130,8 @@ export class Agents {
       views: new Map(),
       blocked: undefined,
       blockedUpTo: Resources.empty,
+      passed: undefined,
+      passedUpTo: Resources.empty,
       lastOffer: undefined,
       lastOfferFree: undefined,
     }
@@ -207,6 +212,15 @@ export class Agents {
     if (agent.blocked !== undefined && free !== agent.blockedUpTo && !agent.blockedUpTo.contains(free)) {
       agent.blocked = undefined
     }
+    if (agent.passed !== undefined && free !== agent.passedUpTo && !agent.passedUpTo.contains(free)) {
+      agent.passed = undefined
+    }
+  }
+
+  /** Remembers that a client gave back all it was offered. */
+  pass(agent: Agent, client: number): void {
+    agent.passedUpTo = agent.free
+    agent.passed = setBit(agent.passed, client)
   }
 
   /** Remembers that a client cannot or does not want to have any of the free rest. */
@@ -215,9 +229,10 @@ export class Agents {
     agent.blocked = setBit(agent.blocked, client)
   }
 
-  /** Forgets it. */
+  /** Forgets it, and that the client passed on the agent. */
   unblock(agent: Agent, client: number): void {
     clearBit(agent.blocked, client)
+    clearBit(agent.passed, client)
   }
 
   /** Whether it is remembered. */

@@ -541,3 +541,20 @@ test('the reasons why a framework gets no offers are told with their agents', (t
   t.is(allocator.explain('g')[0]!.code, 'AGENT_INACTIVE')
   t.deepEqual(allocator.explain('nobody'), [])
 })
+
+test('with passOn, who gives back a whole offer unused goes behind all others for that agent', (t) => {
+  const order = (passOn: boolean): string[] => {
+    const allocator = newAllocator({ passOn })
+    const used = new Map([['c', bagOf('cpus:1', 'r')]])
+    for (const id of ['a', 'b', 'c']) allocator.addFramework(id, frameworkSpec(['r']))
+    allocator.addAgent('x', agentSpec('cpus:4;mem:100', { used }))
+    return [1, 2, 3, 4, 5, 6].map((atMs) => {
+      const made = allocator.allocateAll(atMs)
+      recoverAll(allocator, made)
+      return made[0]!.frameworkId
+    })
+  }
+  // c holds something, so that its share is never the lowest.
+  t.deepEqual(order(false), ['a', 'b', 'a', 'b', 'a', 'b'])
+  t.deepEqual(order(true), ['a', 'b', 'c', 'a', 'b', 'c'])
+})

@@ -73,6 +73,7 @@ export class Allocator {
   readonly books: Books
   readonly #random: Random
   readonly #intervalMs: number
+  readonly #passOn: boolean
   readonly #frameworks = new Map<string, Framework>()
   readonly #clients: Clients
   readonly #agents: Agents
@@ -97,6 +98,7 @@ export class Allocator {
     const offerings = new Offerings({ agents, filters, quotas, kinds })
     const take = (agent: Agent, client: number, resources: Resources) => this.#take(agent, client, resources)
     this.#random = createRandom(options.seed)
+    this.#passOn = options.passOn ?? false
     this.#intervalMs = options.allocationIntervalMs ?? INTERVAL_MS_DEFAULT
     this.#round = new Round({ agents, clients, tree, quotas, offerings, take })
     this.#agenda = new Agenda(agents)
@@ -280,7 +282,7 @@ export class Allocator {
         const forMs = Math.max(Math.min(refusal.refuseMs, REFUSE_MS_MAX), this.#intervalMs)
         this.#filters.add({ agent: agent.index, client: client.index, refused: free, untilMs: atMs + forMs, atMs })
         if (free === agent.free) this.#agents.block(agent, client.index)
-      }
+      } else if (this.#passOn && agent.lastOffer === part) this.#agents.pass(agent, client.index)
       this.#removeIfUnused(client)
     }
     this.#agenda.makePending(agent)

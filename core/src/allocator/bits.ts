@@ -25,18 +25,23 @@ export function clearBit(bits: Bits | undefined, index: number): void {
   if (bits !== undefined && index >>> 5 < bits.length) bits[index >>> 5]! &= ~(1 << (index & 31))
 }
 
-/** Members of `of`, when given also of `only`, and of neither `without` nor `norOf`. */
+/** Members of `of`, when given also of `only`, and of none of the others. */
 export interface Selection {
   of: Bits
   only: Bits | undefined
-  without: Bits | undefined
-  norOf: Bits | undefined
+  blocked: Bits | undefined
+  closed: Bits | undefined
+  passed: Bits | undefined
 }
 
 /** Whether an index is selected. */
-export function isSelected({ of, only, without, norOf }: Selection, index: number): boolean {
+export function isSelected({ of, only, blocked, closed, passed }: Selection, index: number): boolean {
   return (
-    hasBit(of, index) && (only === undefined || hasBit(only, index)) && !hasBit(without, index) && !hasBit(norOf, index)
+    hasBit(of, index) &&
+    (only === undefined || hasBit(only, index)) &&
+    !hasBit(blocked, index) &&
+    !hasBit(closed, index) &&
+    !hasBit(passed, index)
   )
 }
 
@@ -45,16 +50,15 @@ export function isSelected({ of, only, without, norOf }: Selection, index: numbe
  *
  * @returns how many there are, or -1 as soon as they are more than `found` holds
  */
-export function membersOf({ of, only, without, norOf }: Selection, found: Int32Array): number {
+export function membersOf({ of, only, blocked, closed, passed }: Selection, found: Int32Array): number {
   const length = only === undefined ? of.length : Math.min(of.length, only.length)
-  const withoutLength = without === undefined ? 0 : without.length
-  const norLength = norOf === undefined ? 0 : norOf.length
   let count = 0
   for (let at = 0; at < length; at++) {
     let word = of[at]!
     if (only !== undefined) word &= only[at]!
-    if (at < withoutLength) word &= ~without![at]!
-    if (at < norLength) word &= ~norOf![at]!
+    if (blocked !== undefined && at < blocked.length) word &= ~blocked[at]!
+    if (closed !== undefined && at < closed.length) word &= ~closed[at]!
+    if (passed !== undefined && at < passed.length) word &= ~passed[at]!
     while (word !== 0) {
       if (count === found.length) return -1
       found[count++] = at * 32 + 31 - Math.clz32(word & -word)

@@ -27,6 +27,12 @@ export interface AllocatorOptions {
   readonly filterGpuResources?: boolean | undefined
   /** --fair_sharing_excluded_resource_names: kinds that do not count in shares. Default none. */
   readonly fairSharingExcluded?: readonly string[] | undefined
+  /**
+   * Who gave back a whole offer unused goes behind all others for that agent, until they have passed on it too or it has more free.
+   * Mesos does not: there a satisfied framework with a small share, which declines without a filter, is offered everything for ever.
+   * Default false.
+   */
+  readonly passOn?: boolean | undefined
   /** The master's own domain: agents of another region are remote. Default none, so no agent is remote. */
   readonly domain?: DomainInfo | undefined
 }

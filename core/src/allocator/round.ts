@@ -37,7 +37,13 @@ export class Round {
   readonly #parts: RoundParts
   readonly #few = new Int32Array(FEW_CANDIDATES)
   readonly #tryClient = (client: number): boolean => this.#try(client)
-  readonly #selection: Selection = { of: new Int32Array(1), only: undefined, without: undefined, norOf: undefined }
+  readonly #selection: Selection = {
+    of: new Int32Array(1),
+    only: undefined,
+    blocked: undefined,
+    closed: undefined,
+    passed: undefined,
+  }
   #agent: Agent | undefined
   readonly #question: { stage: Stage; withoutShared: boolean } = { stage: 'all', withoutShared: false }
 
@@ -74,14 +80,22 @@ export class Round {
   }
 
   #offerToNext(agent: Agent): boolean {
-    const { tree } = this.#parts
-    tree.refresh()
+    this.#parts.tree.refresh()
     this.#select(agent)
+    if (this.#offerToSelected(agent)) return true
+    if (agent.passed === undefined) return false
+    // All others have had their turn.
+    agent.passed = undefined
+    this.#selection.passed = undefined
+    return this.#offerToSelected(agent)
+  }
+
+  #offerToSelected(agent: Agent): boolean {
     const count = membersOf(this.#selection, this.#few)
     if (count === 0) return false
     if (count > 0) return this.#tryInOrder([...this.#few.subarray(0, count)])
     if (this.#isOnlyReserved(agent)) return this.#tryInOrder(this.#clientsOfReservations(agent))
-    return tree.walk(this.#tryClient) >= 0
+    return this.#parts.tree.walk(this.#tryClient) >= 0
   }
 
   /** Those in line who may have something of the agent, as far as bits can tell. */
@@ -89,12 +103,13 @@ export class Round {
     const { clients, quotas } = this.#parts
     const selection = this.#selection
     selection.of = clients.active
-    selection.without = agent.blocked
+    selection.blocked = agent.blocked
     selection.only = undefined
-    selection.norOf = undefined
+    selection.closed = undefined
+    selection.passed = agent.passed
     if (this.#question.stage === 'guarantees') selection.only = quotas.missing
     else if (quotas.isUsed && !agent.isSpecial && clients.ownLeastCount === 0) {
-      selection.norOf = quotas.closed
+      selection.closed = quotas.closed
       if (!quotas.hasSurplus) selection.only = quotas.missing
     }
   }
@@ -116,7 +131,7 @@ export class Round {
     if ('reason' in offering) {
       if (offering.isLasting) {
         agents.block(agent, index)
-        this.#selection.without = agent.blocked
+        this.#selection.blocked = agent.blocked
       }
       return false
     }
