@@ -1,13 +1,14 @@
 // Bytes and JSON text to messages and back. The one place that knows protobuf's and Mesos's quirks; see message-encoder.ts and
-// message-decoder.ts for the bytes and json-codec.ts for the text.
+// message-decoder.ts for the bytes, json-writer.ts and json-reader.ts for the text.
 //
-// A message is a plain object with the field names of its .proto file; see scripts/gen.ts for how types look. Defaults are not
-// filled in: an absent field is absent, and the reader knows its default.
+// A message is a plain object with the field names of its .proto file; see scripts/gen.ts for how types look. Nothing that
+// reads fills in defaults: an absent field is absent, and defaultOf tells what it means.
 
 import protobuf from 'protobufjs/minimal.js'
 import { ENUMS, MESSAGES, type MessageTypes } from './gen/descriptor.ts'
-import { messageFromJson, messageToJson, messageToText } from './json-codec.ts'
+import { messageFromJson } from './json-reader.ts'
 import { parseText } from './json-syntax.ts'
+import { messageToJson, messageToText } from './json-writer.ts'
 import { decodeMessage } from './message-decoder.ts'
 import { messageEncoder } from './message-encoder.ts'
 import { WireError } from './wire-error.ts'
@@ -62,12 +63,19 @@ function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
-/** A message as a value for JSON.stringify, enums by name and bytes in base64. A 64-bit integer may be a bigint: see stringifyJson. */
+/**
+ * A message as a value for JSON.stringify: enums by name, bytes in base64, absent fields with their declared default as in
+ * stringifyJson. A 64-bit integer may be a bigint, which JSON.stringify refuses: prefer stringifyJson.
+ */
 export function toJson<N extends MessageName>(name: N, message: MessageTypes[N]): Record<string, unknown> {
   return messageToJson(name, message as never)
 }
 
-/** A message as JSON text, with every digit of 64-bit integers and doubles printed as Mesos prints them (15.0). */
+/**
+ * A message as JSON text in Mesos's spelling: all digits of 64-bit integers, doubles with a point (15.0), and, as Mesos does, an
+ * absent field with the default that its .proto file declares unless it is deprecated ("checkpoint":false).
+ * Throws WireError UNENCODABLE: that is a bug of the caller.
+ */
 export function stringifyJson<N extends MessageName>(name: N, message: MessageTypes[N]): string {
   return messageToText(name, message as never)
 }

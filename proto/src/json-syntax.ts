@@ -1,13 +1,16 @@
-// JSON text to values and back to positions of errors, in the words Mesos uses for them.
+// JSON text to values, and where text stops being JSON, in the words and at the places of the parser that Mesos uses.
 
 import { WireError } from './wire-error.ts'
 
-/** Arrays and objects nested deeper than this are refused. */
+/** Where text is wrong deeper than this in arrays and objects, the place is told at this depth. */
 export const JSON_DEPTH_MAX = 200
+/** Of wrong text at most this much is repeated in the error. */
+const REPEATED_CHARACTERS_MAX = 1000
 
 /**
  * Parses text as JSON. Integers that a number cannot hold exactly come out as bigint.
- * Throws WireError JSON_SYNTAX with the line and the text from where it is wrong.
+ * Throws WireError JSON_SYNTAX with the line and the rest of it from where it is wrong. The depth is bounded by the text's
+ * length only: values are built without recursion, and the readers of messages have a bound.
  */
 export function parseText(text: string): unknown {
   try {
@@ -23,53 +26,95 @@ function keepDigits(_key: string, value: unknown, context?: { readonly source?: 
   return /^-?\d+$/.test(source) ? BigInt(source) : value
 }
 
-/** Says where the text stops being JSON. */
+/** Says where the text stops being JSON: the printable rest of that line, or all of it when a whole value came before. */
 function syntaxMessage(text: string): string {
-  const end = scanValue(text, skipSpace(text, 0), 0)
-  if (end >= 0) return `Parsed JSON included non-whitespace trailing characters: ${text.slice(end)}`
-  const at = -end - 1
-  const line = text.slice(0, at).split('\n').length
-  return `syntax error at line ${line} near: ${text.slice(at)}`
+  const scanner: Scanner = { text, at: 0 }
+  if (scanValue(scanner, 0)) {
+    const rest = text.slice(scanner.at).trimEnd().slice(0, REPEATED_CHARACTERS_MAX)
+    if (rest !== '') return `Parsed JSON included non-whitespace trailing characters: ${rest}`
+  }
+  const line = text.slice(0, scanner.at).split('\n').length
+  const end = text.indexOf('\n', scanner.at)
+  const shown = text.slice(scanner.at, end < 0 ? undefined : end).slice(0, REPEATED_CHARACTERS_MAX)
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: what cannot be printed is left out.
+  return `syntax error at line ${line} near: ${shown.replace(/[\u0000-\u001f]/g, '')}`
+}
+
+interface Scanner {
+  readonly text: string
+  /** Behind what was taken so far; when a scan fails, where the rest begins that does not fit. */
+  at: number
 }
 
 const SPACE = /[ \t\r\n]*/y
-// biome-ignore lint/suspicious/noControlCharactersInRegex: JSON forbids them in strings, and that is what is checked.
-const STRING = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y
-const NUMBER_OR_WORD = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/y
+const NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/
+const NUMBER_CHARACTERS = /[0-9+\-.eE]*/y
+const HEX = /[0-9a-fA-F]/
+const WORDS: Readonly<Record<string, string>> = { t: 'true', f: 'false', n: 'null' }
 
-function skipSpace(text: string, at: number): number {
-  SPACE.lastIndex = at
-  SPACE.exec(text)
-  return SPACE.lastIndex
+/** Goes behind the value that starts here; false where it is none. */
+function scanValue(scanner: Scanner, depth: number): boolean {
+  skipSpace(scanner)
+  const first = scanner.text[scanner.at] ?? ''
+  if (first === '"') return take(scanner, '"') && scanString(scanner)
+  if (first === '{' || first === '[') return depth < JSON_DEPTH_MAX && scanMembers(scanner, depth, first)
+  const word = WORDS[first]
+  if (word !== undefined) return [...word].every((letter) => take(scanner, letter))
+  if (!/[-0-9]/.test(first)) return false
+  const start = scanner.at
+  NUMBER_CHARACTERS.lastIndex = start
+  NUMBER_CHARACTERS.test(scanner.text)
+  scanner.at = NUMBER_CHARACTERS.lastIndex
+  return NUMBER.test(scanner.text.slice(start, scanner.at))
 }
 
-/** The end of the value that starts here, or -(position of the error) - 1. */
-function scanValue(text: string, at: number, depth: number): number {
-  if (depth > JSON_DEPTH_MAX) return -at - 1
-  const first = text[at]
-  if (first === '{' || first === '[') return scanMembers(text, at, depth, first === '{')
-  const pattern = first === '"' ? STRING : NUMBER_OR_WORD
-  pattern.lastIndex = at
-  return pattern.test(text) ? pattern.lastIndex : -at - 1
+function scanMembers(scanner: Scanner, depth: number, open: '{' | '['): boolean {
+  const close = open === '{' ? '}' : ']'
+  scanner.at++
+  if (expect(scanner, close)) return true
+  do {
+    if (open === '{' && !(expect(scanner, '"') && scanString(scanner) && expect(scanner, ':'))) return false
+    if (!scanValue(scanner, depth + 1)) return false
+  } while (expect(scanner, ','))
+  return expect(scanner, close)
 }
 
-function scanMembers(text: string, start: number, depth: number, isObject: boolean): number {
-  const close = isObject ? '}' : ']'
-  let at = skipSpace(text, start + 1)
-  if (text[at] === close) return at + 1
+/** Goes behind the quote that ends a string; the one that starts it is taken already. */
+function scanString(scanner: Scanner): boolean {
   for (;;) {
-    if (isObject) {
-      STRING.lastIndex = at
-      if (text[at] !== '"' || !STRING.test(text)) return -at - 1
-      at = skipSpace(text, STRING.lastIndex)
-      if (text[at] !== ':') return -at - 1
-      at = skipSpace(text, at + 1)
-    }
-    const end = scanValue(text, at, depth + 1)
-    if (end < 0) return end
-    at = skipSpace(text, end)
-    if (text[at] === close) return at + 1
-    if (text[at] !== ',') return -at - 1
-    at = skipSpace(text, at + 1)
+    const next = scanner.text[scanner.at]
+    if (next === undefined || next < ' ') return false
+    scanner.at++
+    if (next === '"') return true
+    if (next === '\\' && !scanEscape(scanner)) return false
   }
+}
+
+function scanEscape(scanner: Scanner): boolean {
+  const next = scanner.text[scanner.at]
+  if (next === undefined) return false
+  scanner.at++
+  if (next !== 'u') return '"\\/bfnrt'.includes(next)
+  for (let digit = 0; digit < 4; digit++) {
+    if (!HEX.test(scanner.text[scanner.at] ?? '')) return false
+    scanner.at++
+  }
+  return true
+}
+
+function expect(scanner: Scanner, character: string): boolean {
+  skipSpace(scanner)
+  return take(scanner, character)
+}
+
+function take(scanner: Scanner, character: string): boolean {
+  if (scanner.text[scanner.at] !== character) return false
+  scanner.at++
+  return true
+}
+
+function skipSpace(scanner: Scanner): void {
+  SPACE.lastIndex = scanner.at
+  SPACE.test(scanner.text)
+  scanner.at = SPACE.lastIndex
 }
