@@ -2,7 +2,14 @@ import test, { type ExecutionContext } from 'ava'
 import { parseResources } from '../resources/parse.ts'
 import { Resources } from '../resources/resources.ts'
 import { Allocator, checkAllocator } from './allocator.ts'
-import type { AgentSpec, Allocation, AllocatorOptions, FrameworkAbilities, FrameworkSpec } from './contract.ts'
+import type {
+  AgentSpec,
+  Allocation,
+  AllocatorOptions,
+  FrameworkAbilities,
+  FrameworkSpec,
+  ReasonCode,
+} from './contract.ts'
 
 const ABILITIES: FrameworkAbilities = {
   revocableResources: true,
@@ -421,7 +428,7 @@ test('agents with GPUs are for frameworks with GPU_RESOURCES', (t) => {
 test('remote agents are for REGION_AWARE frameworks, nested roles need HIERARCHICAL_ROLE, several roles MULTI_ROLE', (t) => {
   const domain = (name: string) => ({ fault_domain: { region: { name }, zone: { name: 'z' } } })
   const capabilities = { multiRole: false, hierarchicalRole: false, reservationRefinement: false }
-  const cases: [string, Partial<AgentSpec>, FrameworkSpec, string][] = [
+  const cases: [string, Partial<AgentSpec>, FrameworkSpec, ReasonCode][] = [
     ['region', { domain: domain('far') }, frameworkSpec(['r']), 'AGENT_IN_REMOTE_REGION'],
     [
       'nested',
