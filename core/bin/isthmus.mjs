@@ -42,6 +42,8 @@ function runWith(node) {
   const child = spawn(node, ['--conditions=source', source, ...process.argv.slice(2)], {
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
     env: { ...process.env, ISTHMUS_WATCH_PARENT: '1' },
+    // Ctrl-C reaches it once, through us.
+    detached: true,
   })
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
   child.on('error', (error) => fail(`cannot start ${node}: ${error.message}`))

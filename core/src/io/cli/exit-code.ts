@@ -18,6 +18,11 @@ export function exitCodeOf(status: TaskStatus): number {
   return number === undefined ? EXIT_TASK_FAILED : 128 + number
 }
 
+/** The exit code of a program that a signal ended, as shells give it: 128 + number. */
+export function exitCodeOfSignal(signal: NodeJS.Signals): number {
+  return 128 + constants.signals[signal]
+}
+
 /** By the words of strsignal(3), or the name. */
 const SIGNAL_WORDS: Readonly<Record<string, keyof typeof constants.signals>> = {
   Hangup: 'SIGHUP',

@@ -13,9 +13,10 @@ import type { FlagValues } from '../config/flags.ts'
 import { EXIT_USAGE, startWithFlags, usageError } from '../config/start.ts'
 import { type Endpoint, parseEndpoint } from '../http/client.ts'
 import { FrameworkRunner } from '../runtime/framework-runner.ts'
-import { EXIT_TASK_FAILED, exitCodeOf } from './exit-code.ts'
+import { EXIT_TASK_FAILED, exitCodeOf, exitCodeOfSignal } from './exit-code.ts'
 import { FollowedFile } from './follow-file.ts'
 import { RUN_PROGRAM } from './run-flags.ts'
+import { onStopSignals } from './stop-signals.ts'
 
 const MASTER_PORT_DEFAULT = 5050
 /** Time between two looks at the output. */
@@ -136,7 +137,10 @@ class Run {
 
   /** Resolves with the exit code when everything is over. */
   async finished(): Promise<number> {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => this.#interrupted(signal))
+    onStopSignals(
+      (signal) => this.#interrupted(signal),
+      (signal) => this.#settle(exitCodeOfSignal(signal)),
+    )
     const patience = setTimeout(() => this.#say(this.#whatIsAwaited()), PATIENCE_MS)
     this.#framework.start()
     const following = this.#follow()
@@ -214,22 +218,26 @@ class Run {
     if (status.task_id.value !== this.#taskId) return
     if (status.state === 'TASK_RUNNING') this.#isStarted = true
     if (!isTerminal(status.state)) return
-    const code = this.#signal === undefined ? exitCodeOf(status) : EXIT_BY_SIGNAL[this.#signal]
+    const code = this.#signal === undefined ? exitCodeOf(status) : exitCodeOfSignal(this.#signal)
     const told = status.message ?? status.reason ?? 'no reason given'
     if (!this.#isStarted || (code === EXIT_TASK_FAILED && !/exited with status/.test(told))) {
       if (status.state !== 'TASK_FINISHED') this.#say(`${status.state}: ${told}`)
     }
-    this.#settle(code ?? EXIT_TASK_FAILED)
+    this.#settle(code)
   }
 
   #interrupted(signal: NodeJS.Signals): void {
-    const code = EXIT_BY_SIGNAL[signal] ?? EXIT_TASK_FAILED
-    if (this.#signal !== undefined || !this.#isLaunched) {
-      this.#signal = signal
+    const code = exitCodeOfSignal(signal)
+    this.#signal = signal
+    if (!this.#isLaunched) {
       this.#settle(code)
       return
     }
-    this.#signal = signal
+    if (this.#framework.state.phase !== 'subscribed') {
+      this.#say('the master cannot be reached: the task ends when its framework is given up')
+      this.#settle(code)
+      return
+    }
     this.#framework.act((state) => killTask(state, this.#taskId))
     setTimeout(() => this.#settle(code), KILL_PATIENCE_MS).unref()
   }
@@ -264,8 +272,6 @@ class Run {
     if (message !== '') process.stderr.write(`isthmus run: ${message}\n`)
   }
 }
-
-const EXIT_BY_SIGNAL: Readonly<Partial<Record<NodeJS.Signals, number>>> = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 }
 
 function endpointText({ host, port }: Endpoint): string {
   return `${host}:${port}`
