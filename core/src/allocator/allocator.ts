@@ -67,6 +67,13 @@ export interface Books {
   readonly frameworks: ReadonlyMap<string, Framework>
 }
 
+interface Recovery {
+  readonly agent: Agent
+  readonly client: Client | undefined
+  readonly refusal: Refusal | undefined
+  readonly atMs: number
+}
+
 /** The allocator; one owner, changed in place. */
 export class Allocator {
   /** For reading only: explanations and checks. */
@@ -271,21 +278,31 @@ export class Allocator {
   ): void {
     const agent = this.#agents.find(agentId)
     if (agent === undefined) return
-    for (const [role, part] of byRole(resources)) {
-      const client = this.#clients.find(frameworkId, role)
-      assert(client !== undefined, 'only what is held is recovered')
-      const free = agent.lastOffer === part ? agent.lastOfferFree! : part.unallocate()
-      this.#unhold(agent, client, part)
-      this.#charge(client, part, { factor: -1, allocations: 0 })
-      this.#addFree(agent, free)
-      if (refusal !== undefined && refusal.refuseMs > 0 && client.framework !== undefined) {
-        const forMs = Math.max(Math.min(refusal.refuseMs, REFUSE_MS_MAX), this.#intervalMs)
-        this.#filters.add({ agent: agent.index, client: client.index, refused: free, untilMs: atMs + forMs, atMs })
-        if (free === agent.free) this.#agents.block(agent, client.index)
-      } else if (this.#passOn && agent.lastOffer === part) this.#agents.pass(agent, client.index)
-      this.#removeIfUnused(client)
+    const { allocationRole } = resources
+    if (allocationRole !== undefined) {
+      const client = this.#clients.find(frameworkId, allocationRole)
+      this.#recover({ agent, client, refusal, atMs }, resources)
+    } else {
+      for (const [role, part] of byRole(resources)) {
+        this.#recover({ agent, client: this.#clients.find(frameworkId, role), refusal, atMs }, part)
+      }
     }
     this.#agenda.makePending(agent)
+  }
+
+  #recover({ agent, client, refusal, atMs }: Recovery, resources: Resources): void {
+    assert(client !== undefined, 'only what is held is recovered')
+    const isWholeOffer = agent.lastOffer === resources
+    const free = isWholeOffer ? agent.lastOfferFree! : resources.unallocate()
+    this.#unhold(agent, client, resources)
+    this.#charge(client, resources, { factor: -1, allocations: 0 })
+    this.#addFree(agent, free)
+    if (refusal !== undefined && refusal.refuseMs > 0 && client.framework !== undefined) {
+      const forMs = Math.max(Math.min(refusal.refuseMs, REFUSE_MS_MAX), this.#intervalMs)
+      this.#filters.add({ agent: agent.index, client: client.index, refused: free, untilMs: atMs + forMs, atMs })
+      if (free === agent.free) this.#agents.block(agent, client.index)
+    } else if (this.#passOn && isWholeOffer) this.#agents.pass(agent, client.index)
+    this.#removeIfUnused(client)
   }
 
   /** Offers no more for these roles (default all of the framework) until revive; refusals stay. */
