@@ -399,15 +399,13 @@ const kinds: readonly Partial<Resource>[] = [
 const anyScalar = fc
   .tuple(fc.constantFrom('cpus', 'mem', 'disk'), fc.integer({ min: 1, max: 5_000 }), fc.constantFrom(...kinds))
   .map(([name, milli, rest]) => scalar(name, milli / 1_000, rest))
-const anyRanges = fc
-  .array(fc.tuple(fc.nat(40), fc.nat(5)), { minLength: 1, maxLength: 4 })
-  .map(
-    (list): Resource => ({
-      name: 'ports',
-      type: 'RANGES',
-      ranges: { range: list.map(([begin, more]) => ({ begin, end: begin + more })) },
-    }),
-  )
+const anyRanges = fc.array(fc.tuple(fc.nat(40), fc.nat(5)), { minLength: 1, maxLength: 4 }).map(
+  (list): Resource => ({
+    name: 'ports',
+    type: 'RANGES',
+    ranges: { range: list.map(([begin, more]) => ({ begin, end: begin + more })) },
+  }),
+)
 const anySet = fc
   .uniqueArray(fc.constantFrom('a', 'b', 'c'), { minLength: 1 })
   .map((item): Resource => ({ name: 'zones', type: 'SET', set: { item } }))
