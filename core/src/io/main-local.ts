@@ -10,6 +10,7 @@ import { type LocalWorkDir, openLocalWorkDir, removeLocalWorkDir } from './confi
 import { MASTER_FLAGS } from './config/master-flags.ts'
 import { checkMasterFlags } from './config/master-options.ts'
 import { EXIT_USAGE, logFromFlags, type Program, startWithFlags, usageError } from './config/start.ts'
+import { IoError } from './io-error.ts'
 import { startMaster } from './main-master.ts'
 import type { Log } from './observe/logger.ts'
 import { type AgentProcess, startAgentProcess } from './runtime/agent-process.ts'
@@ -96,9 +97,9 @@ function masterFlags(flags: FlagValues, workDir: LocalWorkDir): FlagValues {
   const own = [`--ip=${flags.required('ip')}`, `--port=${flags.required('port')}`]
   if (!workDir.isTemporary) own.push(`--work_dir=${join(workDir.path, 'master')}`)
   const parsed = parseFlags(MASTER_FLAGS, [...own, ...passedOn(flags, MASTER_FLAGS)])
-  if (!parsed.ok) throw new Error(parsed.error.message)
+  if (!parsed.ok) throw new IoError('OTHER', parsed.error.message)
   const problem = checkMasterFlags(parsed.value.values)
-  if (problem !== undefined) throw new Error(problem)
+  if (problem !== undefined) throw new IoError('OTHER', problem)
   return parsed.value.values
 }
 

@@ -1,5 +1,5 @@
+import { usedByExecutor } from '../../agent/resources.ts'
 import type { AgentState, Executor } from '../../agent/state.ts'
-import { usedByExecutor } from '../../agent/state.ts'
 
 const RESOURCES = ['cpus', 'mem', 'disk', 'gpus'] as const
 

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { WATCH_PARENT } from '../cli/parent-watch.ts'
+import { IoError } from '../io-error.ts'
 
 /** What an agent that was started by `isthmus local` tells its parent over IPC. */
 export type AgentProcessMessage =
@@ -39,7 +40,7 @@ async function whenRegistered(child: ChildProcess, ended: Promise<string>): Prom
     })
   })
   const how = await Promise.race([told, ended])
-  if (how !== undefined) throw new Error(`an agent ended before it was registered: ${how}`)
+  if (how !== undefined) throw new IoError('OTHER', `an agent ended before it was registered: ${how}`)
 }
 
 async function stop(child: ChildProcess, ended: Promise<string>, patienceMs: number): Promise<void> {
