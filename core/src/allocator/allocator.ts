@@ -11,7 +11,8 @@
  *
  * ```
  * allocator ─┬─ clients    framework × role: in line, refusing, holding      ─┬─ role-tree ── drf-sorter   who is next
- *            ├─ agents     total, free, held; rows of numbers beside the bags ├─ filters                   who does not want it
+ *            ├─ agents     total, free; rows of numbers beside the bags       ├─ filters                   who does not want it
+ *            ├─ holdings   who holds what: shares and quota follow            │
  *            └─ round      visits agents, gives to the first in line          ─┴─ quota ── offering         who may have how much
  * ```
  * Read next: round.ts, offering.ts, role-tree.ts. trace.ts explains, check.ts checks the books.
@@ -22,7 +23,7 @@ import { createRandom, nextInteger, type Random } from '../base/random.ts'
 import { Resources } from '../resources/resources.ts'
 import { Agenda } from './agenda.ts'
 import { type Agent, Agents } from './agents.ts'
-import { byRole, Counter, emptyRow } from './bag.ts'
+import { byRole } from './bag.ts'
 import { type Client, Clients, type Framework } from './clients.ts'
 import {
   type AgentChange,
@@ -37,6 +38,7 @@ import {
   type RoleQuota,
 } from './contract.ts'
 import { Filters } from './filters.ts'
+import { Holdings } from './holdings.ts'
 import { Kinds } from './kinds.ts'
 import { leastOf } from './least.ts'
 import { Offerings } from './offering.ts'
@@ -89,8 +91,7 @@ export class Allocator {
   readonly #filters = new Filters()
   readonly #round: Round
   readonly #agenda: Agenda
-  readonly #rows = { scalars: emptyRow(), plain: emptyRow() }
-  readonly #counter: Counter
+  readonly #holdings: Holdings
   #made: Allocation[] = []
 
   constructor(options: AllocatorOptions) {
@@ -109,7 +110,7 @@ export class Allocator {
     this.#intervalMs = options.allocationIntervalMs ?? INTERVAL_MS_DEFAULT
     this.#round = new Round({ agents, clients, tree, quotas, offerings, take })
     this.#agenda = new Agenda(agents)
-    this.#counter = new Counter(kinds)
+    this.#holdings = new Holdings({ kinds, tree, quotas })
     this.#clients = clients
     this.#agents = agents
     this.#tree = tree
@@ -181,8 +182,7 @@ export class Allocator {
     for (const [frameworkId, used] of spec.used) {
       for (const [role, resources] of byRole(used)) {
         const client = this.#clients.ensure(frameworkId, role)
-        this.#hold(agent, client, resources)
-        this.#charge(client, resources, { factor: 1, allocations: 1 })
+        this.#holdings.give(agent, client, resources, 1)
       }
     }
     this.#agents.recount(agent)
@@ -212,8 +212,7 @@ export class Allocator {
     if (agent === undefined) return
     for (const [index, resources] of [...agent.held]) {
       const client = this.#clients.list[index]!
-      this.#charge(client, resources, { factor: -1, allocations: 0 })
-      this.#unhold(agent, client, resources)
+      this.#holdings.takeBack(agent, client, resources)
       this.#removeIfUnused(client)
     }
     this.#filters.clearAgent(agent.index)
@@ -248,13 +247,11 @@ export class Allocator {
     for (const [role, resources] of byRole(conversion.from)) {
       const client = this.#clients.find(frameworkId, role)
       assert(client !== undefined, 'only what is held is converted')
-      this.#unhold(agent, client, resources)
-      this.#charge(client, resources, { factor: -1, allocations: 0 })
+      this.#holdings.takeBack(agent, client, resources)
     }
     for (const [role, resources] of byRole(conversion.to)) {
       const client = this.#clients.ensure(frameworkId, role)
-      this.#hold(agent, client, resources)
-      this.#charge(client, resources, { factor: 1, allocations: 0 })
+      this.#holdings.give(agent, client, resources, 0)
     }
     for (const role of byRole(conversion.from).keys()) this.#removeIfUnused(this.#clients.find(frameworkId, role)!)
     const [from, to] = [conversion.from.unallocate(), conversion.to.unallocate()]
@@ -294,8 +291,7 @@ export class Allocator {
     assert(client !== undefined, 'only what is held is recovered')
     const isWholeOffer = agent.lastOffer === resources
     const free = isWholeOffer ? agent.lastOfferFree! : resources.unallocate()
-    this.#unhold(agent, client, resources)
-    this.#charge(client, resources, { factor: -1, allocations: 0 })
+    this.#holdings.takeBack(agent, client, resources)
     this.#addFree(agent, free)
     if (refusal !== undefined && refusal.refuseMs > 0 && client.framework !== undefined) {
       const forMs = Math.max(Math.min(refusal.refuseMs, REFUSE_MS_MAX), this.#intervalMs)
@@ -411,8 +407,7 @@ export class Allocator {
     const isAll = resources === agent.free && !agent.isSpecial
     const free = isAll ? EMPTY : agent.free.minus(resources.nonShared())
     this.#made.push({ frameworkId: client.frameworkId, role: client.role, agentId: agent.id, resources: allocated })
-    this.#hold(agent, client, allocated)
-    this.#charge(client, resources, { factor: 1, allocations: 1 })
+    this.#holdings.give(agent, client, allocated, 1)
     agent.lastOffer = allocated
     agent.lastOfferFree = resources
     this.#agents.setFree(agent, free)
@@ -421,31 +416,6 @@ export class Allocator {
   #addFree(agent: Agent, resources: Resources): void {
     if (agent.isOvercommitted) this.#agents.recount(agent)
     else this.#agents.setFree(agent, agent.free.plus(resources.nonShared()))
-  }
-
-  #hold(agent: Agent, client: Client, resources: Resources): void {
-    const before = agent.held.get(client.index)
-    if (before === undefined) client.agentCount++
-    agent.held.set(client.index, before === undefined ? resources : before.plus(resources))
-  }
-
-  #unhold(agent: Agent, client: Client, resources: Resources): void {
-    const before = agent.held.get(client.index)
-    assert(
-      before !== undefined && (before === resources || before.contains(resources)),
-      'only what is held is given back',
-    )
-    const after = before === resources ? EMPTY : before.minus(resources)
-    if (after.isEmpty) {
-      agent.held.delete(client.index)
-      client.agentCount--
-    } else agent.held.set(client.index, after)
-  }
-
-  #charge(client: Client, resources: Resources, by: { factor: 1 | -1; allocations: number }): void {
-    this.#counter.charge(this.#rows, resources, by.factor)
-    this.#tree.charge(client.node, this.#rows.scalars, by.allocations)
-    this.#quotas.chargeAllocated(client.books, this.#rows.plain)
   }
 
   #unsubscribe(client: Client): void {
