@@ -23,7 +23,7 @@ const GENERATED = join(ROOT, 'proto', 'src', 'gen')
 const SETPRIV = '/usr/bin/setpriv'
 const LOCK_POLL_MS = 300
 const LOCK_TRIES = 3000
-const PARENT_POLL_MS = 500
+const NPM_POLL_MS = 500
 
 /** What a person has to do something about; printed as one line. */
 class SetupError extends Error {}
@@ -122,10 +122,20 @@ function forwardSignals(child) {
   for (const signal of ['SIGTERM', 'SIGHUP', 'SIGQUIT']) process.on(signal, () => child.kill(signal))
   // A terminal sends its Ctrl-C to the program as well: once is enough.
   process.on('SIGINT', () => process.stdin.isTTY || child.kill('SIGINT'))
-  if (process.env.npm_lifecycle_event === undefined) return
-  // npm itself was killed: nobody waits for us any more.
-  const npm = process.ppid
-  setInterval(() => process.ppid !== npm && child.kill('SIGTERM'), PARENT_POLL_MS).unref()
+  // npm was killed with a signal it cannot pass on: nobody waits for us any more.
+  const npm = process.env.npm_lifecycle_event === undefined ? undefined : findNpm()
+  if (npm === undefined) return
+  setInterval(() => findNpm() === npm || child.kill('SIGTERM'), NPM_POLL_MS).unref()
+}
+
+/** npm's process: our parent, or our grandparent where npm's shell stays in between. `undefined` = no way to know. */
+function findNpm() {
+  try {
+    const [, command, parent] = /^\d+ \((.*)\) \S (\d+)/s.exec(readFileSync(`/proc/${process.ppid}/stat`, 'utf8')) ?? []
+    return /^(sh|dash|bash|ash|busybox)$/.test(command) ? Number(parent) : process.ppid
+  } catch {
+    return undefined
+  }
 }
 
 /** The Node that package.json pins, which the package `node` brings; or ours when it can run TypeScript. */

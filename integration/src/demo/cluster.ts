@@ -32,12 +32,14 @@ export interface Cluster {
   readonly master: string
   readonly bridgeUrl: string
   readonly resourceManager: ResourceManager
-  /** A command of the CLI, guarded like the rest; marks are those of the agents. */
+  /** A command of the CLI, guarded like the rest. */
   readonly runCli: (name: string, args: readonly string[]) => GuardedProcess
   /** Starts the bridge again after it was stopped; its framework id is kept. */
   readonly restartBridge: () => Promise<void>
   readonly bridge: () => GuardedProcess
   readonly local: GuardedProcess
+  /** Entries of the environment by which every process on the agents is known. */
+  readonly marks: readonly string[]
   readonly stop: () => Promise<void>
 }
 
@@ -51,25 +53,30 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     { length: options.agentCount },
     (_, at) => `MESOS_AGENT_ENDPOINT=127.0.0.${at + 1}:${agentPort}`,
   )
-  const runCli = (name: string, args: readonly string[]): GuardedProcess =>
+  const start = (name: string, args: readonly string[], ownMarks: readonly string[]): GuardedProcess =>
     startGuarded({
       command: process.execPath,
       args: [CLI, ...args],
       env: process.env,
       cwd: runDir,
       outputFile: join(runDir, `${name}.log`),
-      marks,
+      marks: ownMarks,
     })
-  const local = runCli('local', [
+  const runCli: Cluster['runCli'] = (name, args) => start(name, args, [])
+  const local = start(
     'local',
-    '--ip=127.0.0.1',
-    `--port=${port}`,
-    `--agents=${options.agentCount}`,
-    `--agent_port=${agentPort}`,
-    `--resources=${options.agentResources}`,
-    `--work_dir=${join(runDir, 'cluster')}`,
-    '--executor_shutdown_grace_period=5secs',
-  ])
+    [
+      'local',
+      '--ip=127.0.0.1',
+      `--port=${port}`,
+      `--agents=${options.agentCount}`,
+      `--agent_port=${agentPort}`,
+      `--resources=${options.agentResources}`,
+      `--work_dir=${join(runDir, 'cluster')}`,
+      '--executor_shutdown_grace_period=5secs',
+    ],
+    marks,
+  )
   const started: GuardedProcess[] = [local]
   let resourceManager: ResourceManager | undefined
   try {
@@ -91,6 +98,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
       resourceManager: rm,
       runCli,
       local,
+      marks,
       bridge: () => bridge,
       restartBridge: async () => {
         bridge = runCli('bridge-again', bridgeArguments)
