@@ -1,12 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { constants } from 'node:os'
-import { extname } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import type { Log } from '../../observe/logger.ts'
 import type { ContainerUsage } from '../container.ts'
 import { killCgroup, removeCgroups } from './cgroup-tree.ts'
 import type { CgroupActions, Launcher, LauncherListener, LaunchRequest } from './launcher.ts'
+import { launcherProgram } from './launcher-program.ts'
 import { ProcessTable, sendSignal } from './process-table.ts'
 import {
   isWithin,
@@ -24,9 +23,6 @@ export interface LauncherOptions {
   readonly onAgentExit?: OnAgentExit | undefined
 }
 
-const PROCESS_FILE = fileURLToPath(new URL(`./launcher-process${extname(import.meta.url)}`, import.meta.url))
-/** Keeps the launcher small; it holds a few kilobytes a container. */
-const NODE_OPTIONS = ['--max-semi-space-size=2', '--max-old-space-size=128', '--disable-warning=ExperimentalWarning']
 /** What the launcher needs to find getent and id; containers get their own PATH. */
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 const RETRY_MS = 10
@@ -51,6 +47,8 @@ export function openLauncher(options: LauncherOptions): Launcher {
 class LauncherClient implements Launcher {
   readonly #options: LauncherOptions
   #process: ChildProcess | undefined
+  /** Settles when the process is gone. */
+  #ended: Promise<void> = Promise.resolve()
   #writer: LineWriter<LauncherCommand> | undefined
   #entries = new Map<string, Entry>()
   readonly #usages = new Map<number, (usage: ContainerUsage | undefined) => void>()
@@ -105,11 +103,8 @@ class LauncherClient implements Launcher {
   async close(): Promise<void> {
     this.#isClosed = true
     this.#entries.clear()
-    const child = this.#process
-    if (child === undefined) return
-    const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()))
     this.#say({ kind: 'close' })
-    await ended
+    await this.#ended
   }
 
   #say(command: LauncherCommand): void {
@@ -119,16 +114,13 @@ class LauncherClient implements Launcher {
   #start(): void {
     if (this.#process !== undefined) return
     // A session of its own: Ctrl-C reaches the agent only, which then ends its containers in order.
-    const child = spawn(
-      process.execPath,
-      [...NODE_OPTIONS, PROCESS_FILE, this.#options.onAgentExit ?? 'kill', this.#launcherId],
-      {
-        stdio: ['pipe', 'pipe', 'pipe'],
-        env: { PATH },
-        cwd: '/',
-        detached: true,
-      },
-    )
+    const { argv, env } = launcherProgram()
+    const child = spawn(process.execPath, [...argv, this.#options.onAgentExit ?? 'kill', this.#launcherId], {
+      stdio: ['pipe', 'pipe', 'pipe'],
+      env: { ...env, PATH },
+      cwd: '/',
+      detached: true,
+    })
     const reader = new LineReader()
     child.stdout.on('data', (chunk: Buffer) => {
       for (const line of reader.push(chunk)) this.#hear(JSON.parse(line) as LauncherReport)
@@ -141,6 +133,10 @@ class LauncherClient implements Launcher {
     child.once('error', (error) => this.#broke(child, `cannot start the launcher: ${error.message}`))
     // Not `exit`: what it reported last has to be heard first.
     child.once('close', (code, signal) => this.#broke(child, `the launcher ended (${signal ?? `exit code ${code}`})`))
+    this.#ended = new Promise((resolve) => {
+      child.once('error', () => resolve())
+      child.once('close', () => resolve())
+    })
     this.#process = child
     this.#writer = new LineWriter(child.stdin)
   }

@@ -1,7 +1,7 @@
 // The launcher: a small process beside the agent that starts and watches all processes of its containers. Forking costs by
 // the size of the one that forks, so the agent does not. It reads commands on stdin and reports on stdout (protocol.ts). When
-// stdin ends the agent is gone, however it went: the containers are killed (or kept: argv[2]; argv[3] is the mark of its processes) and the launcher ends after the
-// last one. Imports stay few: start time and memory count.
+// stdin ends the agent is gone, however it went: the containers are killed or kept, as the argument before the last says, and
+// the launcher ends after the last one. The last argument marks its processes. Imports stay few: start time and memory count.
 
 import { closeSync, readdirSync, readFileSync } from 'node:fs'
 import { type LauncherCommand, type LauncherReport, LineReader, LineWriter } from './protocol.ts'
@@ -15,9 +15,10 @@ const END_CHECK_MS = 5
 /** O_CLOEXEC as Linux counts it on x86 and ARM; Node opens everything of its own with it. */
 const CLOSE_ON_EXEC = 0o2000000
 
-const keepsOnAgentExit = process.argv[2] === 'keep'
+const [onAgentExit, launcherId = ''] = process.argv.slice(-2)
+const keepsOnAgentExit = onAgentExit === 'keep'
 const writer = new LineWriter<LauncherReport>(process.stdout)
-const keeper = new TreeKeeper(process.argv[3] ?? '', (report) => writer.say(report))
+const keeper = new TreeKeeper(launcherId, (report) => writer.say(report))
 const reader = new LineReader()
 const waiting: LauncherCommand[] = []
 let isEnding = false

@@ -11,7 +11,7 @@ import type { ContainerUsage } from '../container.ts'
 import { cgroupProcesses, killCgroup, makeCgroups, outOfMemoryEvidence, removeCgroups } from './cgroup-tree.ts'
 import type { CgroupActions, LaunchRequest } from './launcher.ts'
 import { type ProcessStat, ProcessTable, sendSignal } from './process-table.ts'
-import { isWithin, type LauncherReport, waitStatusOf } from './protocol.ts'
+import { type LauncherReport, waitStatusOf } from './protocol.ts'
 import { LaunchError, spawnContainer } from './spawn-container.ts'
 import { usageOf } from './usage.ts'
 
@@ -41,6 +41,8 @@ interface Tree {
 /** The process trees of all containers of one launcher. */
 export class TreeKeeper {
   readonly #trees = new Map<string, Tree>()
+  /** Those of them whose ids say that they are nested in another. */
+  readonly #nested = new Set<Tree>()
   readonly #report: (report: LauncherReport) => void
   readonly #table: ProcessTable
   readonly #launcherId: string
@@ -93,6 +95,7 @@ export class TreeKeeper {
       outOfMemory: undefined,
     }
     this.#trees.set(tree.containerId, tree)
+    if (tree.containerId.includes('.')) this.#nested.add(tree)
     if (tree.cgroups?.outOfMemory !== undefined) this.#watchMemory()
     this.#lookIdle()
     this.#report({ kind: 'started', containerId: tree.containerId, pid: tree.pid })
@@ -127,7 +130,7 @@ export class TreeKeeper {
       if (tree.waitStatus === undefined) sendSignal(tree.pid, signal)
       return
     }
-    const family = [...this.#trees.values()].filter((other) => isWithin(other.containerId, containerId))
+    const family = [tree, ...this.#nestedIn(containerId)]
     const found = family.some(({ cgroups }) => cgroups?.killDirectory === undefined) ? this.#look() : undefined
     for (const member of family) {
       const directory = member.cgroups?.killDirectory
@@ -167,9 +170,12 @@ export class TreeKeeper {
   }
 
   #killNested(containerId: string): void {
-    for (const other of this.#trees.values()) {
-      if (other.containerId !== containerId && isWithin(other.containerId, containerId)) this.#startKilling(other)
-    }
+    for (const other of this.#nestedIn(containerId)) this.#startKilling(other)
+  }
+
+  #nestedIn(containerId: string): readonly Tree[] {
+    if (this.#nested.size === 0) return []
+    return [...this.#nested].filter((other) => other.containerId.startsWith(`${containerId}.`))
   }
 
   /** Looks as soon as the share of time for looks allows. */
@@ -222,13 +228,12 @@ export class TreeKeeper {
     if (!isStuck) {
       const wanted = tree.isKilling && tree.cgroups?.killDirectory === undefined ? 2 : 1
       if (tree.waitStatus === undefined || tree.cleanLooks < wanted) return
-      for (const other of this.#trees.keys()) {
-        if (other !== tree.containerId && isWithin(other, tree.containerId)) return
-      }
+      if (this.#nestedIn(tree.containerId).length > 0) return
       checkMemory(tree)
       if (tree.cgroups !== undefined && !removeCgroups(tree.cgroups)) return
     }
     this.#trees.delete(tree.containerId)
+    this.#nested.delete(tree)
     const waitStatus = tree.waitStatus ?? constants.signals.SIGKILL
     const { containerId, outOfMemory } = tree
     this.#report({ kind: 'exited', containerId, waitStatus, ...(outOfMemory !== undefined && { outOfMemory }) })
