@@ -15,6 +15,8 @@ import { IoError } from '../io-error.ts'
 export const REDIRECTS_MAX = 5
 /** A peer that accepts no connection in this time is taken for unreachable. */
 export const CONNECT_TIMEOUT_MS = 10_000
+/** A peer that does not begin to answer a request for a stream in this time is taken for dead. */
+export const STREAM_ANSWER_TIMEOUT_MS = 30_000
 /** Longest answer text that is kept. */
 const ANSWER_MAX_BYTES = 64 * 2 ** 20
 
@@ -31,7 +33,7 @@ export interface OutgoingRequest {
   readonly path: string
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: Uint8Array | string
-  /** Gives up when the whole answer has not come by then; absent = no limit. */
+  /** Gives up when the whole answer (of a stream: its beginning) has not come by then; absent = no limit (of a stream: 30 s). */
   readonly timeoutMs?: number
 }
 
@@ -72,7 +74,7 @@ export function parseEndpoint(text: string, defaultPort?: number): Endpoint | un
 export class Peer {
   readonly #first: Endpoint
   #current: Endpoint
-  readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 })
+  #agent = new Agent({ keepAlive: true, maxSockets: 1 })
   readonly #streamAgent = new Agent({ keepAlive: false })
 
   constructor(endpoint: Endpoint) {
@@ -90,7 +92,13 @@ export class Peer {
     this.#current = this.#first
   }
 
-  /** Closes idle connections. */
+  /** Gives up the requests under way, so that later ones need not wait for a peer that is gone. */
+  abort(): void {
+    this.#agent.destroy()
+    this.#agent = new Agent({ keepAlive: true, maxSockets: 1 })
+  }
+
+  /** Closes all connections. */
   close(): void {
     this.#agent.destroy()
     this.#streamAgent.destroy()
@@ -120,9 +128,14 @@ export class Peer {
       },
     }
     const attempt = (redirects: number): void => {
-      current = startRequest(this.#current, outgoing, this.#streamAgent)
-      current.once('error', (error) => guarded.closed(IoError.from(error, describe(this.#current))))
-      current.once('response', (response) => {
+      const waitMs = outgoing.timeoutMs ?? STREAM_ANSWER_TIMEOUT_MS
+      const request = startRequest(this.#current, outgoing, this.#streamAgent)
+      const timer = setTimeout(() => request.destroy(new IoError('TIMEOUT', `no answer within ${waitMs} ms`)), waitMs)
+      current = request
+      request.once('close', () => clearTimeout(timer))
+      request.once('error', (error) => guarded.closed(IoError.from(error, describe(this.#current))))
+      request.once('response', (response) => {
+        clearTimeout(timer)
         if (redirects < REDIRECTS_MAX && this.#follow(response.statusCode ?? 0, response.headers)) {
           response.resume()
           if (!isClosed) attempt(redirects + 1)
@@ -130,7 +143,7 @@ export class Peer {
         }
         readStream(response, guarded)
       })
-      current.end(outgoing.body)
+      request.end(outgoing.body)
     }
     attempt(0)
     return {

@@ -1,6 +1,5 @@
 // /files/browse, /files/read, /files/download and /files/debug over VirtualFiles. The v1 calls are in shared-calls.ts.
 
-import { createReadStream } from 'node:fs'
 import type { FileEntry, FilesAnswer, FilesQuery, VirtualFiles } from '../disk/virtual-files.ts'
 import type { PageAnswer, PageRequest, PageRoute } from './routes.ts'
 
@@ -34,11 +33,10 @@ export function fileRoutes(files: VirtualFiles): readonly PageRoute[] {
       handle: async (request) => {
         const found = await files.download(queryOf(request))
         if (found.kind === 'notFound') return { kind: 'text', status: 404, text: '404 Not Found.' }
-        return pageAnswer(found, ({ physicalPath, name, sizeBytes }) => ({
+        return pageAnswer(found, ({ body, name, sizeBytes }) => ({
           kind: 'bytes',
           type: 'application/octet-stream',
-          // A log may grow while it is sent: only as much as was promised.
-          body: createReadStream(physicalPath, sizeBytes === 0 ? {} : { end: sizeBytes - 1 }),
+          body: body(),
           sizeBytes,
           headers: { 'Content-Disposition': `attachment; filename=${encodeURIComponent(name)}` },
         }))

@@ -67,8 +67,9 @@ export class SchedulerClient {
     const lost = (reason: IoError): void => {
       if (this.#stream !== stream) return
       this.unsubscribe()
-      // The leader may have moved: look where we started.
+      // The leader may have moved: look where we started, and wait for nothing from the old one.
       this.#peer.reset()
+      this.#peer.abort()
       handlers.closed(reason)
     }
   }

@@ -398,6 +398,28 @@ test('nobody there, no answer and a refused stream are told apart', (t) => {
   })
 })
 
+test('a stream that is not answered is given up; requests under way can be given up for later ones', (t) => {
+  const silent: Route = { kind: 'page', path: '/silent', meaning: '', handle: () => ({ kind: 'handled' }) }
+  return withServer([silent, page('/state', {})], async (port) => {
+    const peer = new Peer({ host: LOOPBACK, port })
+    const reason = await new Promise<string>((resolve) => {
+      const handlers = {
+        opened: () => t.fail(),
+        record: () => t.fail(),
+        closed: (why: { code: string }) => resolve(why.code),
+      }
+      peer.stream({ path: '/silent', body: '', timeoutMs: 20 }, handlers)
+    })
+    t.is(reason, 'TIMEOUT')
+    const hanging = t.throwsAsync(peer.send({ path: '/silent' }), { name: 'IoError' })
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    peer.abort()
+    t.is((await peer.send({ path: '/state' })).status, 200)
+    await hanging
+    peer.close()
+  })
+})
+
 test('an address is host:port with or without a scheme', (t) => {
   t.deepEqual(parseEndpoint('//h:1'), { host: 'h', port: 1 })
   t.deepEqual(parseEndpoint('http://h:1/master'), { host: 'h', port: 1 })

@@ -110,6 +110,7 @@ export class AgentLink {
     if (this.#stream !== stream) return
     this.close()
     this.#peer.reset()
+    this.#peer.abort()
     this.#handlers.closed(reason.message)
   }
 
