@@ -161,7 +161,46 @@ withCgroups('usage counts ended processes too', async (t) => {
   t.is(usage!.processCount, 2)
 })
 
+const unifiedPath = ['/sys/fs/cgroup/unified', '/sys/fs/cgroup'].find((path) => existsSync(join(path, 'cgroup.procs')))
+const withUnified = unifiedPath === undefined || process.getuid?.() !== 0 ? test.skip : test.serial
+if (unifiedPath === undefined) console.log('cgroups.test: no version 2 is mounted, its kill is not tested')
+
+withUnified('a group of version 2 is killed in one step and removed', async (t) => {
+  const launcher = openLauncher({ log: silentLog })
+  t.teardown(() => launcher.close())
+  const directory = join(unifiedPath!, `isthmus-test-${process.pid}-kill`)
+  const argv = ['sh', '-c', 'env -i setsid sh -c "sleep 1000 & sleep 1000" & sleep 1000']
+  const waitStatus = await new Promise<number>((resolve, reject) => {
+    launcher.launch(
+      {
+        containerId: 'c',
+        file: '/bin/sh',
+        argv,
+        env: { PATH },
+        cwd: '/',
+        cgroups: {
+          directories: [directory],
+          writes: [],
+          joins: [join(directory, 'cgroup.procs')],
+          killDirectory: directory,
+        },
+      },
+      {
+        onStarted: async () => {
+          const count = (): number => readFileSync(join(directory, 'cgroup.procs'), 'utf8').split('\n').length - 1
+          while (count() < 4) await new Promise((wake) => setTimeout(wake, 20))
+          launcher.destroy('c')
+        },
+        onLaunchFailed: ({ message }) => reject(new Error(message)),
+        onExited: (event) => resolve(event.waitStatus),
+      },
+    )
+  })
+  t.is(waitStatus, 9)
+  t.false(existsSync(directory))
+})
+
 test('asking for control groups that cannot be used is an error that says why', (t) => {
-  if (host.kind !== 'none') return t.pass()
-  t.throws(() => openWorld(t), { message: /--isolation asks for control groups/ })
+  if (host.kind !== 'none') t.pass()
+  else t.throws(() => openWorld(t), { message: /--isolation asks for control groups/ })
 })

@@ -159,7 +159,7 @@ async function download(place: Place, virtualPath: string): Promise<FilesAnswer<
   if (!found.isFile()) return NOT_FOUND
   const name = basename(trimmed(virtualPath))
   const body = (): Readable => Readable.from(contentOf(place, sizeBytes), { objectMode: false })
-  return { kind: 'ok', value: { physicalPath: place.path, name, sizeBytes, body } }
+  return { kind: 'ok', value: { name, sizeBytes, body } }
 }
 
 async function* contentOf(place: Place, sizeBytes: number): AsyncGenerator<Uint8Array> {

@@ -38,7 +38,6 @@ export interface FileSlice {
 
 /** A whole file to send. */
 export interface FileDownload {
-  readonly physicalPath: string
   /** Base name. */
   readonly name: string
   readonly sizeBytes: number
