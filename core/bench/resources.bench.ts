@@ -88,7 +88,7 @@ const actions: Readonly<Record<string, Action>> = {
   quantities: (whole) => whole.quantities(),
   fromProto: (_whole, _part, messages) => Resources.fromProto(messages),
   toProto: (whole) => whole.toProto(),
-  toString: (whole) => whole.toString(),
+  print: (whole) => String(whole),
 }
 
 function measure(form: Form): Record<string, unknown> {

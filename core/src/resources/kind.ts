@@ -202,8 +202,14 @@ function printDisk({ source, persistence }: ResourceDiskInfo): string {
 function printLabels(labels: Labels | undefined): string {
   if (labels === undefined) return ''
   const printed: string[] = []
-  for (const { key, value } of labels.labels ?? []) printed.push(quote(key) + quote(value))
-  return `{${printed.sort().join('')}}`
+  let isSorted = true
+  for (const { key, value } of labels.labels ?? []) {
+    const label = quote(key) + quote(value)
+    if (printed.length > 0 && label < printed[printed.length - 1]!) isSorted = false
+    printed.push(label)
+  }
+  if (!isSorted) printed.sort()
+  return `{${printed.join('')}}`
 }
 
 function quote(text: string | undefined): string {

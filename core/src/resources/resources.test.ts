@@ -381,6 +381,22 @@ test('entries show kind and amount', (t) => {
   t.not(cpus?.key, shared?.key)
 })
 
+test('each scalar is visited once, shared ones with all their copies', (t) => {
+  const all = of(
+    scalar('cpus', 1),
+    scalar('cpus', 2, { revocable: {} }),
+    volume('v1', 4, { shared: {} }),
+    volume('v1', 4, { shared: {} }),
+  )
+  const seen: unknown[] = []
+  all.plus(bag('ports:[1-2]')).eachScalar((kind, milli) => seen.push([kind.name, kind.isRevocable, milli]))
+  t.deepEqual(seen, [
+    ['cpus', false, 1_000],
+    ['cpus', true, 2_000],
+    ['disk', false, 8_000],
+  ])
+})
+
 // Random bags: few kinds, so that they meet.
 
 const kinds: readonly Partial<Resource>[] = [

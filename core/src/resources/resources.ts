@@ -29,6 +29,7 @@ import { addValues, containsValue, equalValues, quantityOf, readValue, subtractV
 
 /** An immutable bag of resources. */
 export class Resources {
+  /** The bag with nothing in it; the only one. */
   static readonly empty: Resources = new Resources(Layout.empty, [])
   readonly #layout: Layout
   /** Amounts by place; where the kind is indivisible, how many there are of it. */
@@ -79,6 +80,7 @@ export class Resources {
     return list
   }
 
+  /** Whether there is nothing in it. */
   get isEmpty(): boolean {
     return this.#values.length === 0
   }
@@ -96,6 +98,7 @@ export class Resources {
     })
   }
 
+  /** The sum; new kinds come behind those that are here. */
   plus(other: Resources): Resources {
     if (other.isEmpty) return this
     if (this.isEmpty) return other
@@ -196,10 +199,12 @@ export class Resources {
     )
   }
 
+  /** What has this name, of whatever kind. */
   named(name: string): Resources {
     return this.#select((kind) => kind.name === name)
   }
 
+  /** What is reserved for nobody. */
   unreserved(): Resources {
     return this.#layout.hasReserved ? this.#select((kind) => kind.reservedTo === undefined) : this
   }
@@ -228,6 +233,7 @@ export class Resources {
     return this.#select(({ reservedTo }) => reservedTo === undefined || isSameOrSubRoleOf(role, reservedTo))
   }
 
+  /** What is allocated to this role itself. */
   allocatedTo(role: string): Resources {
     if (this.#layout.allocatedTo === role) return this
     return this.#select((kind) => kind.allocatedTo === role)
@@ -279,30 +285,37 @@ export class Resources {
     return this.#layout.hasReserved ? this.map(({ reservations: _stack, ...rest }) => rest) : this
   }
 
+  /** What may be taken away again at any time. */
   revocable(): Resources {
     return this.#layout.hasRevocable ? this.#select((kind) => kind.isRevocable) : Resources.empty
   }
 
+  /** What is not revocable. */
   nonRevocable(): Resources {
     return this.#layout.hasRevocable ? this.#select((kind) => !kind.isRevocable) : this
   }
 
+  /** What several tasks may use at once. */
   shared(): Resources {
     return this.#layout.hasShared ? this.#select((kind) => kind.isShared) : Resources.empty
   }
 
+  /** What is not shared. */
   nonShared(): Resources {
     return this.#layout.hasShared ? this.#select((kind) => !kind.isShared) : this
   }
 
+  /** Disk with data that outlives tasks. */
   persistentVolumes(): Resources {
     return this.#layout.hasVolumes ? this.#select((kind) => kind.isVolume) : Resources.empty
   }
 
+  /** What is measured: cpus, mem, disk … */
   scalars(): Resources {
     return this.#layout.hasScalarsOnly ? this : this.#select((kind) => kind.type === 'scalar')
   }
 
+  /** Ranges and sets. */
   nonScalars(): Resources {
     return this.#layout.hasScalarsOnly ? Resources.empty : this.#select((kind) => kind.type !== 'scalar')
   }
@@ -350,10 +363,12 @@ export class Resources {
     return sum
   }
 
+  /** Thousandths of a cpu. */
   get cpusMilli(): number {
     return this.milli('cpus')
   }
 
+  /** Thousandths of a gpu; gpus are whole. */
   get gpusMilli(): number {
     return this.milli('gpus')
   }
@@ -378,6 +393,7 @@ export class Resources {
     return all
   }
 
+  /** All port numbers. */
   get ports(): Ranges {
     return this.ranges('ports')
   }
@@ -398,6 +414,7 @@ export class Resources {
     return quantityOf(kind.size) * (kind.isShared ? 1 : (this.#values[place] as number))
   }
 
+  /** The names there are. */
   get names(): ReadonlySet<string> {
     return new Set(this.#layout.kinds.map((kind) => kind.name))
   }
