@@ -1,5 +1,5 @@
-import { usedByExecutor } from '../../agent/resources.ts'
 import type { AgentState, Executor } from '../../agent/state.ts'
+import { Resources } from '../../resources/resources.ts'
 
 const RESOURCES = ['cpus', 'mem', 'disk', 'gpus'] as const
 
@@ -40,7 +40,7 @@ function taskMetrics(executors: readonly Executor[]): Record<string, number> {
 
 function resourceMetrics(state: AgentState, executors: readonly Executor[]): Record<string, number> {
   const metrics: Record<string, number> = {}
-  const used = executors.map(usedByExecutor)
+  const used = executors.map(usedBy)
   for (const name of RESOURCES) {
     const total = state.total.nonRevocable().milli(name) / 1000
     const usedNow = used.reduce((sum, bag) => sum + bag.nonRevocable().milli(name), 0) / 1000
@@ -68,4 +68,11 @@ function counterMetrics({ counters }: AgentState): Record<string, number> {
     'slave/executors_terminated': counters.executorsTerminated,
     'slave/container_launch_errors': counters.containerLaunchErrors,
   }
+}
+
+/** What an executor and its live tasks hold; command tasks are charged without their executor. */
+function usedBy(executor: Executor): Resources {
+  const live = [...executor.tasks.values()].filter(({ phase }) => phase !== 'ended')
+  const own = executor.kind === 'command' ? [] : (executor.info.resources ?? [])
+  return Resources.fromProto([...own, ...live.flatMap(({ info }) => info.resources ?? [])])
 }

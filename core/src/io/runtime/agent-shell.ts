@@ -230,13 +230,9 @@ export class AgentShell {
   #launch(spec: ContainerSpec): void {
     showSandbox(this.#options.files, spec)
     this.#containerizer?.launch({
-      containerId: spec.containerId,
-      sandboxPath: spec.sandboxPath,
-      uris: spec.uris,
-      user: spec.user,
+      ...spec,
       command: containerCommand(spec.command),
       env: this.#options.environment(spec.environment),
-      resources: spec.resources,
     })
   }
 
