@@ -11,12 +11,17 @@ export type Ranges = readonly Range[]
 
 /** Puts ranges into normal form; a range that ends before it begins is left out. O(n) when they are sorted, else O(n log n). */
 export function toRanges(ranges: readonly Range[]): Ranges {
+  if (isNormal(ranges)) return ranges
   const real = ranges.filter(({ begin, end }) => begin <= end)
-  return coalesce(isAscending(real) ? real : real.sort((a, b) => a.begin - b.begin))
+  return coalesce(real.sort((a, b) => a.begin - b.begin))
 }
 
-function isAscending(ranges: readonly Range[]): boolean {
-  for (let at = 1; at < ranges.length; at++) if (ranges[at]!.begin < ranges[at - 1]!.begin) return false
+function isNormal(ranges: readonly Range[]): boolean {
+  let last = Number.NEGATIVE_INFINITY
+  for (const { begin, end } of ranges) {
+    if (begin > end || begin <= last + 1) return false
+    last = end
+  }
   return true
 }
 

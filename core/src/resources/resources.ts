@@ -54,7 +54,8 @@ export class Resources {
       const value = readValue(resource)
       if (value !== undefined) put(kinds, values, index, kindOf(resource, value), value)
     }
-    return Resources.#of(Layout.of(kinds), values)
+    // An array that grew has room to spare; a bag lives long.
+    return Resources.#of(Layout.of(kinds), values.slice())
   }
 
   /** One message for each kind, reservations as stacks; a shared resource as often as it has copies. */
