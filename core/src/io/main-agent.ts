@@ -110,8 +110,8 @@ async function run(flags: FlagValues, settings: AgentSettings, log: Log): Promis
 function announce(agentId: string, url: string, log: Log): void {
   log.info('agent is registered', { agentId, url })
   const message: AgentProcessMessage = { kind: 'registered', agentId }
-  if (process.send !== undefined) process.send(message, () => {})
-  else process.stdout.write(`ready ${url}\n`)
+  process.send?.(message)
+  process.stdout.write(`ready ${url}\n`)
 }
 
 function urlOf({ address }: AgentOptions): string {

@@ -16,6 +16,11 @@ export function helpText(program: {
     lines.push('', 'Accepted for compatibility, without effect yet:')
     lines.push(...wrap(idle.map((flag) => flag.name)))
   }
+  const refused = program.flags.filter((flag) => flag.works === 'refused')
+  if (refused.length > 0) {
+    lines.push('', 'Not supported yet, and refused because running without them would be unsafe:')
+    lines.push(...wrap(refused.map((flag) => flag.name)))
+  }
   return `${lines.join('\n')}\n`
 }
 

@@ -22,7 +22,7 @@ export function startAgentProcess(argv: readonly string[]): AgentProcess {
   const script = process.argv[1]!
   // Not in our process group: Ctrl-C shall reach it through us only, in order.
   const child = spawn(process.execPath, [...process.execArgv, script, 'agent', ...argv], {
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     env: { ...withoutFlags(process.env), [WATCH_PARENT]: '1' },
     detached: true,
   })
