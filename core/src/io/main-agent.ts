@@ -110,7 +110,8 @@ async function run(flags: FlagValues, settings: AgentSettings, log: Log): Promis
 function announce(agentId: string, url: string, log: Log): void {
   log.info('agent is registered', { agentId, url })
   const message: AgentProcessMessage = { kind: 'registered', agentId }
-  process.send?.(message)
+  // A parent that is gone by now is noticed elsewhere.
+  process.send?.(message, () => {})
   process.stdout.write(`ready ${url}\n`)
 }
 
