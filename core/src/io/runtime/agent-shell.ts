@@ -9,7 +9,12 @@ import { step } from '../../agent/agent.ts'
 import type { AgentEffect, CheckSpec, ContainerSpec } from '../../agent/effects.ts'
 import type { AgentEvent, AgentTimer, CheckOutcome } from '../../agent/events.ts'
 import type { AgentState } from '../../agent/state.ts'
-import { type Containerizer, type ContainerListener, containerCommand } from '../containers/container.ts'
+import {
+  type Containerizer,
+  type ContainerListener,
+  type ContainerResources,
+  containerCommand,
+} from '../containers/container.ts'
 import type { VirtualFiles } from '../disk/virtual-files.ts'
 import type { CheckRequest, CheckResult, CheckRunner } from '../health/check.ts'
 import { answerText } from '../http/answers.ts'
@@ -196,7 +201,7 @@ export class AgentShell {
         this.#launch(effect.spec)
         return
       case 'updateContainer':
-        this.#containerizer?.update(effect.containerId, effect.resources)
+        this.#containerizer?.update(effect.containerId, effect.resources, limitsOf(effect))
         return
       case 'signalContainer':
         this.#containerizer?.signal(effect.containerId, effect.signal as NodeJS.Signals)
@@ -286,6 +291,14 @@ export class AgentShell {
       },
     })
   }
+}
+
+/** Hard limits of a change, when the machine names some. */
+function limitsOf(change: {
+  readonly kind: 'updateContainer'
+  readonly limits?: Partial<ContainerResources> | undefined
+}): Partial<ContainerResources> | undefined {
+  return change.limits
 }
 
 function checkRequest(
