@@ -1,7 +1,7 @@
 // How many bag operations a CPU-second does: the hot path of offers and allocation.
 //
 // Expected: a few array writes each, so tens of nanoseconds for plain bags and O(ranges) for ports in pieces; fromProto and toProto make
-// objects and cost some hundreds. Run: node --conditions=source core/bench/resources.bench.ts [--short]; prints one JSON object.
+// objects and cost some hundreds. Run: node --conditions=source core/bench/resources.bench.ts [--short]; prints one line of JSON a figure.
 
 import type { Resource } from '@isthmus/proto/gen/mesos'
 import { assert } from '../src/base/assert.ts'
@@ -10,9 +10,10 @@ import { Resources } from '../src/resources/resources.ts'
 
 const SEED = 7
 const BAGS = 1_000
+const AGENTS = 10_000
 const isShort = process.argv.includes('--short')
-const ROUNDS = isShort ? 3 : 15
-const MIN_ROUND_CPU_MS = isShort ? 2 : 40
+const ROUNDS = isShort ? 3 : 9
+const MIN_ROUND_CPU_MS = isShort ? 2 : 20
 
 const random = createRandom(SEED)
 
@@ -91,7 +92,7 @@ const actions: Readonly<Record<string, Action>> = {
   print: (whole) => String(whole),
 }
 
-function measure(form: Form): Record<string, unknown> {
+function measure(form: Form): void {
   const made = Array.from({ length: BAGS }, (_, agent) => form.make(agent))
   const bags = made.map(({ whole, part }) => ({
     whole: Resources.fromProto(whole),
@@ -102,9 +103,13 @@ function measure(form: Form): Record<string, unknown> {
     assert(whole.contains(part), 'an agent has what its task takes')
     assert(whole.minus(part).plus(part).equals(whole), 'what is taken and given back is there again')
   }
-  const result: Record<string, unknown> = {}
-  for (const [name, action] of Object.entries(actions)) result[name] = time(bags, action)
-  return result
+  for (const [name, action] of Object.entries(actions)) {
+    print({ name, form: form.name, ...time(bags, action), node: process.version })
+  }
+}
+
+function print(figures: Readonly<Record<string, string | number>>): void {
+  console.log(JSON.stringify(figures))
 }
 
 let sink: unknown
@@ -134,13 +139,28 @@ function time(bags: readonly { whole: Resources; part: Resources; messages: read
   return { medianNs: Math.round(median), slowestNs: Math.round(p99), perSecond: Math.round(1e9 / median) }
 }
 
-const results = Object.fromEntries(forms.map((form) => [form.name, measure(form)]))
+/** Heap of bags that agents keep; needs --expose-gc. */
+function measureMemory(): void {
+  const collect = globalThis.gc
+  if (collect === undefined) return
+  const usedBytes = (): number => {
+    collect()
+    collect()
+    return process.memoryUsage().heapUsed
+  }
+  const bagOf = (agent: number) => [
+    scalar('cpus', 1 + (agent % 64)),
+    scalar('mem', agent),
+    scalar('disk', agent),
+    ports(1),
+  ]
+  const before = usedBytes()
+  const bags = Array.from({ length: AGENTS }, (_, agent) => Resources.fromProto(bagOf(agent + 1)))
+  const bagBytes = Math.round((usedBytes() - before) / AGENTS)
+  assert(bags[AGENTS - 1]?.size === 4, 'bags are kept while they are measured')
+  print({ name: 'memory of a plain bag', bagBytes, agents: AGENTS, node: process.version })
+}
+
+for (const form of forms) measure(form)
 assert(sink !== undefined, 'the last result is kept')
-const { rss } = process.memoryUsage()
-console.log(
-  JSON.stringify(
-    { bench: 'resources', node: process.version, seed: SEED, rssMb: Math.round(rss / 2 ** 20), results },
-    null,
-    2,
-  ),
-)
+measureMemory()

@@ -204,7 +204,8 @@ function printLabels(labels: Labels | undefined): string {
   const printed: string[] = []
   let isSorted = true
   for (const { key, value } of labels.labels ?? []) {
-    const label = quote(key) + quote(value)
+    const label =
+      value === undefined ? `${key.length}-:${key}` : `${key.length},${value.length}:${key}${value}`
     if (printed.length > 0 && label < printed[printed.length - 1]!) isSorted = false
     printed.push(label)
   }
