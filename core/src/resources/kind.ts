@@ -204,8 +204,7 @@ function printLabels(labels: Labels | undefined): string {
   const printed: string[] = []
   let isSorted = true
   for (const { key, value } of labels.labels ?? []) {
-    const label =
-      value === undefined ? `${key.length}-:${key}` : `${key.length},${value.length}:${key}${value}`
+    const label = value === undefined ? `${key.length}-:${key}` : `${key.length},${value.length}:${key}${value}`
     if (printed.length > 0 && label < printed[printed.length - 1]!) isSorted = false
     printed.push(label)
   }
