@@ -45,3 +45,43 @@ test('a stream that ends within a record is told apart from one that ends behind
   t.is(reader.push(Buffer.from('lo')).length, 1)
   t.false(reader.isInside)
 })
+
+test('a length alone costs no memory, and bytes that trickle in cost about their own', (t) => {
+  const before = process.memoryUsage().arrayBuffers
+  const readers = Array.from({ length: 50 }, () => {
+    const reader = new RecordReader()
+    reader.push(Buffer.from(`${RECORD_BYTES_MAX}\n`))
+    for (let byte = 0; byte < 1000; byte++) reader.push(Buffer.from('x'))
+    return reader
+  })
+  // 50 × 64 kB; making room for what is announced would take 13 GB.
+  t.true(process.memoryUsage().arrayBuffers - before < 50 * 1024 * 1024)
+  t.true(readers.every((reader) => reader.isInside))
+})
+
+test('a reader may be given a lower limit', (t) => {
+  t.is(new RecordReader(5).push(Buffer.from('5\nhello')).length, 1)
+  t.throws(() => new RecordReader(5).push(Buffer.from('6\nhello!')), { instanceOf: WireError })
+})
+
+test('records are copies: the chunk may be used again', (t) => {
+  const chunk = Buffer.from('2\nab1\nc')
+  const records = new RecordReader().push(chunk)
+  chunk.fill(0)
+  t.deepEqual(
+    records.map((record) => Buffer.from(record).toString()),
+    ['ab', 'c'],
+  )
+})
+
+test('a record larger than its first room arrives whole', (t) => {
+  const bytes = Uint8Array.from({ length: 300_000 }, (_, at) => at % 251)
+  const stream = encodeRecord(bytes)
+  const reader = new RecordReader()
+  const records: Uint8Array[] = []
+  for (let at = 0; at < stream.length; at += 1460) records.push(...reader.push(stream.subarray(at, at + 1460)))
+  t.deepEqual(
+    records.map((record) => Buffer.compare(record, bytes)),
+    [0],
+  )
+})

@@ -20,14 +20,8 @@ export function noteUnknown(ranges: number[] | undefined, tag: number, start: nu
  */
 export function keepUnknown(message: object, buffer: Uint8Array, ranges: readonly number[]): void {
   const before = (message as { readonly [UNKNOWN_FIELDS]?: Uint8Array })[UNKNOWN_FIELDS]
-  let size = before?.length ?? 0
-  for (let at = 0; at < ranges.length; at += 3) {
-    const [tag, start, end] = [ranges[at] as number, ranges[at + 1] as number, ranges[at + 2] as number]
-    size += end - start + (tag === 0 ? 0 : varintOf(tag).length)
-  }
-  const bytes = new Uint8Array(size)
-  if (before !== undefined) bytes.set(before)
   let to = before?.length ?? 0
+  const bytes = withRoom(before, to + sizeOf(ranges))
   for (let at = 0; at < ranges.length; at += 3) {
     const tag = ranges[at] as number
     const head = tag === 0 ? [] : varintOf(tag)
@@ -37,6 +31,28 @@ export function keepUnknown(message: object, buffer: Uint8Array, ranges: readonl
     to += head.length + body.length
   }
   Object.defineProperty(message, UNKNOWN_FIELDS, { value: bytes, writable: true, configurable: true })
+}
+
+function sizeOf(ranges: readonly number[]): number {
+  let size = 0
+  for (let at = 0; at < ranges.length; at += 3) {
+    const tag = ranges[at] as number
+    size += (ranges[at + 2] as number) - (ranges[at + 1] as number) + (tag === 0 ? 0 : varintOf(tag).length)
+  }
+  return size
+}
+
+/**
+ * Bytes of this length that start with those there are. A message that comes in many parts gets room for further ones, so that
+ * each byte is copied a few times at most.
+ */
+function withRoom(before: Uint8Array | undefined, length: number): Uint8Array {
+  if (before === undefined) return new Uint8Array(length)
+  if (before.byteOffset + length <= before.buffer.byteLength)
+    return new Uint8Array(before.buffer, before.byteOffset, length)
+  const larger = new Uint8Array(new ArrayBuffer(2 * length), 0, length)
+  larger.set(before)
+  return larger
 }
 
 function varintOf(value: number): number[] {
