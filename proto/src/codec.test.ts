@@ -5,7 +5,6 @@ import {
   decode,
   encode,
   type FieldRow,
-  fromJson,
   type MessageName,
   parseJson,
   stringifyJson,
@@ -51,9 +50,12 @@ function exact(value: bigint): number | bigint {
 /** Aliases of one number come back under its first name. */
 function firstNames(type: string): string[] {
   const seen = new Set<number>()
-  return Object.entries(ENUMS[type] ?? {}).flatMap(([name, number]) =>
-    seen.has(number) ? [] : (seen.add(number), [name]),
-  )
+  const rows = Object.entries(ENUMS[type] ?? {}).filter(([, number]) => {
+    const isFirst = !seen.has(number)
+    seen.add(number)
+    return isFirst
+  })
+  return rows.map(([name]) => name)
 }
 
 function arbitraryMessage(name: string, depth = 0): fc.Arbitrary<Record<string, unknown>> {

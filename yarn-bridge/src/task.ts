@@ -44,6 +44,9 @@ export const EXECUTOR_NEEDS: Needs = { cpus: 0.1, memoryMb: 32, diskMb: 10 }
 
 export const MAIN_CLASS = 'org.apache.hadoop.yarn.server.nodemanager.NodeManager'
 
+/** The sandbox as Hadoop's own configuration names it: the variable is read where the NodeManager runs. */
+const SANDBOX = '$' + '{env.MESOS_SANDBOX}'
+
 /** Splits capacity into slabs of a vcore each, so that it can be given back in parts; the first takes what does not divide. */
 export function slabSizes(capacity: YarnResource, memoryStepMb: number): YarnResource[] {
   const count = Math.max(1, capacity.vcores)
@@ -144,7 +147,7 @@ export function labelOf(task: Pick<Task, 'labels'>, name: string): string | unde
 /** Writes the configuration into the sandbox and becomes the NodeManager; its own process stays the one that is signalled. */
 function daemonCommand(nodeManager: NodeManager, capacity: YarnResource, template: LaunchTemplate): CommandInfo {
   const localDirs = template.localDirs.map((folder) => folder.replaceAll('{id}', nodeManager.id))
-  const sandboxDirs = { local: '${env.MESOS_SANDBOX}/local', log: '${env.MESOS_SANDBOX}/containers' }
+  const sandboxDirs = { local: `${SANDBOX}/local`, log: `${SANDBOX}/containers` }
   const yarnSite = renderYarnSite({
     hostname: nodeManager.hostname,
     ports: {
@@ -161,7 +164,7 @@ function daemonCommand(nodeManager: NodeManager, capacity: YarnResource, templat
     ...template.environment,
     JAVA_HOME: template.javaHome,
     ISTHMUS_YARN_SITE: yarnSite,
-    ISTHMUS_CORE_SITE: renderXml({ 'hadoop.tmp.dir': '${env.MESOS_SANDBOX}/tmp', ...template.coreProperties }),
+    ISTHMUS_CORE_SITE: renderXml({ 'hadoop.tmp.dir': `${SANDBOX}/tmp`, ...template.coreProperties }),
     ISTHMUS_LOG4J: LOG4J_PROPERTIES,
   }
   return {
