@@ -2,37 +2,37 @@
  * The agent's machine: tasks come from the master, containers from the world, status updates go back. Start here.
  *
  * ```
- * master ⇒ RUN_TASK ─► launch.ts ─► executors.ts ─► containers.ts ⇒ launchContainer
- *                         ▲             │ ▲                            │
- *            executor-calls.ts      checks.ts              containerStarted, containerExited
- *                         │             ▼                              ▼
- * master ◄ STATUS_UPDATE ◄──── status-updates.ts ◄────────────── executors.ts
+ * master ⇒ RUN_TASK ─► launch.ts ─┬─► built-in.ts ────────┬─► containers.ts ⇒ launchContainer
+ *                                 └─► custom-executor.ts ─┘              │
+ *                    executor-calls.ts ──┘   ▲                            ▼
+ *                                      checks.ts         containerStarted, containerExited (this file)
+ * master ◄ STATUS_UPDATE ◄── status-updates.ts ◄── all of them
  * ```
  * Command tasks and task groups run under executors that are part of this machine (no process for an executor); custom
- * executors are processes that speak the executor API. registration.ts keeps the link to the master.
+ * executors are processes that speak the executor API. registration.ts keeps the link to the master; shutdown.ts ends things;
+ * operations.ts changes the agent's resources; operators.ts, operator-containers.ts and views.ts answer people.
  */
 
 import type { MasterMessage } from '@isthmus/proto/gen/agent-link'
-import { checkFinished, runCheck } from './checks.ts'
-import type { AgentEffect } from './effects.ts'
-import type { AgentEvent, AgentTimer } from './events.ts'
-import { executorCalled, executorStreamClosed } from './executor-calls.ts'
 import {
   completionTimeReached,
-  containerExited,
-  containerLaunchFailed,
-  containerStarted,
   endTask,
-  KILL_GRACE_DEFAULT_MS,
+  killGraceMs,
   killGraceOver,
-  killTask,
-  registrationTimedOut,
-  shutdownExecutor,
-  shutdownFramework,
-  shutdownGraceOver,
-  terminate,
-} from './executors.ts'
+  taskExited,
+  taskLaunchFailed,
+  taskStarted,
+} from './built-in.ts'
+import { checkFinished, runCheck } from './checks.ts'
+import { customExited, customLaunchFailed, registrationTimedOut, shutdownGraceOver } from './custom-executor.ts'
+import type { AgentEffect } from './effects.ts'
+import type { AgentEvent, AgentTimer, CheckOutcome } from './events.ts'
+import { beat, executorCalled, executorStreamClosed, passMessage } from './executor-calls.ts'
+import { updateFramework } from './frameworks.ts'
+import { collectSandbox } from './gc.ts'
 import { runTask, runTaskGroup } from './launch.ts'
+import { acknowledgeOperation, applyOperation, retryOperation } from './operations.ts'
+import { answerWaiting, operatorContainerEnded, operatorContainerStarted } from './operator-containers.ts'
 import { operatorCalled } from './operators.ts'
 import {
   linkClosed,
@@ -43,14 +43,19 @@ import {
   registered,
   scheduleRegistration,
 } from './registration.ts'
-import { type AgentState, graceMs } from './state.ts'
+import { drain, killTask, leaveTimedOut, settle, shutdownExecutor, shutdownFramework, terminate } from './shutdown.ts'
+import { type AgentState, type ContainerEnd, type EndCause, findExecutor, lostState } from './state.ts'
 import { acknowledge, retryUpdate } from './status-updates.ts'
-import { emit, note, type Turn } from './turn.ts'
+import { note, type Turn } from './turn.ts'
+
+type ContainerExited = Extract<AgentEvent, { kind: 'containerExited' }>
+type ContainerLaunchFailed = Extract<AgentEvent, { kind: 'containerLaunchFailed' }>
 
 /** Applies one event. Changes `state` in place; returns what the world must do, in order. Never throws on input. */
 export function step(state: AgentState, event: AgentEvent): AgentEffect[] {
   const turn: Turn = { state, atMs: event.atMs, effects: [] }
   dispatch(turn, event)
+  settle(turn)
   return turn.effects
 }
 
@@ -73,11 +78,11 @@ function dispatch(turn: Turn, event: AgentEvent): void {
     case 'containerStarted':
       return containerStarted(turn, event.containerId, event.pid)
     case 'containerLaunchFailed':
-      return containerLaunchFailed(turn, event.containerId, event.message)
+      return containerLaunchFailed(turn, event)
     case 'containerExited':
-      return containerExited(turn, event.containerId, event.waitStatus, event.limitation)
+      return containerExited(turn, event)
     case 'checkFinished':
-      return endUnhealthy(turn, checkFinished(turn, event.checkId, event.outcome))
+      return checked(turn, event.checkId, event.outcome)
     case 'timerFired':
       return timerFired(turn, event.timer)
     case 'terminate':
@@ -94,65 +99,81 @@ function masterSaid(turn: Turn, message: MasterMessage): void {
       return registered(turn, message)
     case 'PING':
       return pinged(turn)
-    case 'RUN_TASK':
-      if (message.run_task !== undefined) runTask(turn, message.run_task)
-      return
-    case 'RUN_TASK_GROUP':
-      if (message.run_task_group !== undefined) runTaskGroup(turn, message.run_task_group)
-      return
-    case 'KILL_TASK': {
-      const kill = message.kill_task
-      if (kill !== undefined) killTask(turn, kill.framework_id.value, kill.task_id.value, kill.kill_policy)
-      return
-    }
-    case 'SHUTDOWN_EXECUTOR': {
-      const ids = message.shutdown_executor
-      const executor = ids && turn.state.frameworks.get(ids.framework_id.value)?.executors.get(ids.executor_id.value)
-      if (executor !== undefined) shutdownExecutor(turn, executor)
-      return
-    }
+    case 'UPDATE_FRAMEWORK':
+      return updateFramework(turn, message.framework_info)
     case 'SHUTDOWN_FRAMEWORK':
       if (message.framework_id !== undefined) shutdownFramework(turn, message.framework_id.value)
       return
-    case 'UPDATE_FRAMEWORK':
-      return updateFramework(turn, message)
-    case 'ACKNOWLEDGE_STATUS': {
-      const ack = message.acknowledge_status
-      if (ack !== undefined) acknowledge(turn, ack.framework_id.value, ack.task_id.value, ack.uuid)
-      return
-    }
-    case 'FRAMEWORK_MESSAGE':
-      return passMessage(turn, message)
+    case 'DRAIN':
+      return drain(turn, message.drain_config ?? {})
     case 'SHUTDOWN':
       note(turn, 'warn', 'the master shuts this agent down', { reason: message.reason })
       return terminate(turn)
     default:
-      note(turn, 'warn', 'message of the master that this agent does not know', { type: message.type })
+      if (!masterAsked(turn, message))
+        note(turn, 'warn', 'message of the master that this agent does not know', { type: message.type })
   }
 }
 
-function updateFramework(turn: Turn, message: MasterMessage): void {
-  const info = message.framework_info
-  const framework = turn.state.frameworks.get(info?.id?.value ?? '')
-  if (framework !== undefined && info !== undefined) framework.info = info
+/** What the master wants of tasks, executors and operations; false when it is nothing known. */
+function masterAsked(turn: Turn, message: MasterMessage): boolean {
+  const ids = message.shutdown_executor
+  const executor = ids && findExecutor(turn.state, ids.framework_id.value, ids.executor_id.value)
+  const ack = message.acknowledge_status
+  if (message.run_task !== undefined) runTask(turn, message.run_task)
+  else if (message.run_task_group !== undefined) runTaskGroup(turn, message.run_task_group)
+  else if (message.kill_task !== undefined) killTask(turn, message.kill_task)
+  else if (executor !== undefined) shutdownExecutor(turn, executor)
+  else if (ack !== undefined) acknowledge(turn, ack.framework_id.value, ack.task_id.value, ack.uuid)
+  else if (message.framework_message !== undefined) passMessage(turn, message.framework_message)
+  else if (message.apply_operation !== undefined) applyOperation(turn, message.apply_operation)
+  else if (message.acknowledge_operation !== undefined) acknowledgeOperation(turn, message.acknowledge_operation)
+  else return ids !== undefined
+  return true
 }
 
-function passMessage(turn: Turn, message: MasterMessage): void {
-  const given = message.framework_message
-  const executor = given && turn.state.frameworks.get(given.framework_id.value)?.executors.get(given.executor_id.value)
-  if (given === undefined || executor?.streamId === undefined) return
-  emit(turn, {
-    kind: 'sendEvent',
-    streamId: executor.streamId,
-    event: { type: 'MESSAGE', message: { data: given.data } },
-  })
+function containerStarted(turn: Turn, containerId: string, pid: number): void {
+  const owner = turn.state.containers.get(containerId)
+  if (owner?.kind === 'operator') operatorContainerStarted(owner.container, pid)
+  else if (owner?.kind === 'task') taskStarted(turn, owner.executor, owner.task, pid)
+  else if (owner !== undefined) owner.executor.pid = pid
 }
 
-function endUnhealthy(turn: Turn, found: ReturnType<typeof checkFinished>): void {
-  if (found === undefined) return
-  const { executor, task } = found
-  const cause = { state: 'TASK_KILLED', reason: 'REASON_TASK_HEALTH_CHECK_STATUS_UPDATED', message: undefined } as const
-  endTask(turn, executor, task, cause, graceMs(undefined, task.info.kill_policy, KILL_GRACE_DEFAULT_MS))
+function containerLaunchFailed(turn: Turn, { containerId, phase, message }: ContainerLaunchFailed): void {
+  const owner = turn.state.containers.get(containerId)
+  if (owner === undefined) return
+  turn.state.containers.delete(containerId)
+  turn.state.counters.containerLaunchErrors += 1
+  const text = `Failed to launch container: ${message}`
+  if (owner.kind === 'operator') return operatorContainerEnded(turn, owner.container, { message: text })
+  const framework = turn.state.frameworks.get(owner.executor.frameworkId)
+  const cause: EndCause =
+    phase === 'sandbox'
+      ? { state: lostState(framework), reason: 'REASON_EXECUTOR_TERMINATED', message }
+      : { state: 'TASK_FAILED', reason: 'REASON_CONTAINER_LAUNCH_FAILED', message: text }
+  answerWaiting(turn, containerId, cause)
+  if (owner.kind === 'task') taskLaunchFailed(turn, owner.executor, owner.task, cause)
+  else customLaunchFailed(turn, owner.executor, cause)
+}
+
+function containerExited(turn: Turn, { containerId, waitStatus, limitation }: ContainerExited): void {
+  const owner = turn.state.containers.get(containerId)
+  if (owner === undefined) return
+  turn.state.containers.delete(containerId)
+  const end: ContainerEnd =
+    limitation === undefined ? { waitStatus } : { waitStatus, state: 'TASK_FAILED', message: limitation.message }
+  if (owner.kind === 'operator') return operatorContainerEnded(turn, owner.container, end)
+  answerWaiting(turn, containerId, end)
+  if (owner.kind === 'task') taskExited(turn, owner.executor, owner.task, { waitStatus, limitation })
+  else customExited(turn, owner.executor, { waitStatus, limitation })
+}
+
+function checked(turn: Turn, checkId: string, outcome: CheckOutcome): void {
+  const unhealthy = checkFinished(turn, checkId, outcome)
+  if (unhealthy === undefined) return
+  const { executor, task } = unhealthy
+  const cause: EndCause = { state: 'TASK_KILLED', healthy: false }
+  endTask(turn, executor, task, cause, killGraceMs(undefined, task.info.kill_policy))
 }
 
 function timerFired(turn: Turn, timer: AgentTimer): void {
@@ -163,18 +184,24 @@ function timerFired(turn: Turn, timer: AgentTimer): void {
       return pingTimedOut(turn)
     case 'retryUpdate':
       return retryUpdate(turn, timer.frameworkId, timer.taskId)
+    case 'retryOperation':
+      return retryOperation(turn, timer.operationUuid)
     case 'executorRegistration':
       return registrationTimedOut(turn, timer.frameworkId, timer.executorId)
     case 'executorShutdown':
       return shutdownGraceOver(turn, timer.frameworkId, timer.executorId)
+    case 'executorHeartbeat':
+      return beat(turn, timer.streamId)
     case 'killGrace':
       return killGraceOver(turn, timer.containerId)
     case 'completionTime':
       return completionTimeReached(turn, timer.frameworkId, timer.taskId)
     case 'check':
-      return runCheck(turn, timer.frameworkId, timer.taskId, timer.of)
+      return runCheck(turn, timer.containerId, timer.of)
     case 'collectSandbox':
-      return emit(turn, { kind: 'removeSandbox', path: timer.path })
+      return collectSandbox(turn, timer.path)
+    case 'leave':
+      return leaveTimedOut(turn)
     default:
       timer satisfies never
   }

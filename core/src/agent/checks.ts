@@ -1,17 +1,23 @@
 /**
  * Checks and health checks of tasks in built-in executors, in virtual time: when each is due is a timer, carrying one out is an
- * effect. A check reports changes; a health check that fails too often in a row ends the task.
+ * effect.
+ *
+ * ```
+ * running ──delay──► runCheck ──► checkFinished ──interval──► runCheck …
+ * ```
+ * A check reports changes of its result. A health check reports the first success, the first after failures, and each failure
+ * that counts; `consecutive_failures` of them end the task. Failures before the first success do not count within the grace period.
  *
  * Source: the health checking chapter of the Mesos documentation.
  */
 
 import type { CheckInfo, CheckStatusInfo, CommandInfo, HealthCheck } from '@isthmus/proto/gen/mesos'
-import { taskSandbox } from './containers.ts'
+import { taskEnvironment, taskSandbox } from './containers.ts'
 import type { CheckSpec } from './effects.ts'
-import { commandEnvironment, executorEnvironment } from './environment.ts'
+import { commandEnvironment } from './environment.ts'
 import type { CheckKind, CheckOutcome } from './events.ts'
-import { type AgentState, type AgentTask, type Executor, findTask, type RunningCheck } from './state.ts'
-import { updateTask } from './status-updates.ts'
+import type { AgentState, AgentTask, Executor, RunningCheck } from './state.ts'
+import { updateCheck } from './status-updates.ts'
 import { emit, setTimer, type Turn } from './turn.ts'
 
 /** Mesos's defaults, in the units of the messages. */
@@ -20,11 +26,23 @@ const INTERVAL_SECONDS = 10
 const TIMEOUT_SECONDS = 20
 const GRACE_PERIOD_SECONDS = 10
 const CONSECUTIVE_FAILURES = 3
+/** A timeout of 0 means none; so long no check is left to run. */
+const NO_TIMEOUT_MS = 24 * 3_600_000
+/** Checks that follow each other without a pause would keep the machine busy. */
+const INTERVAL_MIN_MS = 10
 
 type Checked = CheckInfo | HealthCheck
 
+/** A task and the executor it runs on. */
+export interface Found {
+  readonly executor: Executor
+  readonly task: AgentTask
+}
+
 /** The first check comes after its delay. */
-export function startChecks(turn: Turn, executor: Executor, task: AgentTask): void {
+export function startChecks(turn: Turn, task: AgentTask): void {
+  const { containerId } = task
+  if (containerId === undefined) return
   for (const kind of ['check', 'healthCheck'] as const) {
     const info = infoOf(task, kind)
     if (info === undefined) continue
@@ -33,90 +51,79 @@ export function startChecks(turn: Turn, executor: Executor, task: AgentTask): vo
       consecutiveFailures: 0,
       hasSucceeded: false,
       last: undefined,
+      healthy: undefined,
       sequence: 0,
     })
-    setTimer(turn, timerOf(executor, task, kind), (info.delay_seconds ?? DELAY_SECONDS) * 1000)
+    setTimer(turn, { kind: 'check', containerId, of: kind }, (info.delay_seconds ?? DELAY_SECONDS) * 1000)
   }
 }
 
 /** A check is due. */
-export function runCheck(turn: Turn, frameworkId: string, taskId: string, of: CheckKind): void {
-  const found = findTask(turn.state, frameworkId, taskId)
+export function runCheck(turn: Turn, containerId: string, of: CheckKind): void {
+  const found = taskIn(turn.state, containerId)
   const check = found?.task.checks.get(of)
   const info = found && infoOf(found.task, of)
   if (found === undefined || check === undefined || info === undefined) return
   check.sequence += 1
-  const checkId = `${of} ${check.sequence} ${frameworkId} ${taskId}`
-  emit(turn, {
-    kind: 'runCheck',
-    checkId,
-    containerId: found.task.containerId ?? '',
-    check: specOf(turn.state, found.executor, found.task, info),
-  })
+  const spec = specOf(turn.state, found, info)
+  emit(turn, { kind: 'runCheck', checkId: `${of}/${check.sequence}/${containerId}`, containerId, check: spec })
 }
 
 /** @returns the task that has failed its health check for the last time and has to be ended */
-export function checkFinished(
-  turn: Turn,
-  checkId: string,
-  outcome: CheckOutcome,
-): { executor: Executor; task: AgentTask } | undefined {
-  const [of, sequence, frameworkId = '', ...rest] = checkId.split(' ')
-  const found = findTask(turn.state, frameworkId, rest.join(' '))
-  if (found === undefined || (of !== 'check' && of !== 'healthCheck')) return undefined
-  const check = found.task.checks.get(of)
-  const info = infoOf(found.task, of)
-  if (
-    check === undefined ||
-    info === undefined ||
-    check.sequence !== Number(sequence) ||
-    found.task.phase !== 'running'
-  )
-    return undefined
-  setTimer(turn, timerOf(found.executor, found.task, of), (info.interval_seconds ?? INTERVAL_SECONDS) * 1000)
-  if (of === 'healthCheck') return tellHealth(turn, found.executor, found.task, check, outcome) ? found : undefined
-  tellCheck(turn, found.executor, found.task, check, outcome)
+export function checkFinished(turn: Turn, checkId: string, outcome: CheckOutcome): Found | undefined {
+  const [of = '', sequence, containerId = ''] = checkId.split('/')
+  if (of !== 'check' && of !== 'healthCheck') return undefined
+  const found = taskIn(turn.state, containerId)
+  const check = found?.task.checks.get(of)
+  const info = found && infoOf(found.task, of)
+  if (found === undefined || check === undefined || info === undefined) return undefined
+  if (check.sequence !== Number(sequence) || found.task.phase !== 'running') return undefined
+  const intervalMs = Math.max(INTERVAL_MIN_MS, (info.interval_seconds ?? INTERVAL_SECONDS) * 1000)
+  setTimer(turn, { kind: 'check', containerId, of }, intervalMs)
+  if (of === 'healthCheck') return tellHealth(turn, found, check, outcome) ? found : undefined
+  tellCheck(turn, found, check, outcome)
   return undefined
 }
 
-function tellCheck(turn: Turn, executor: Executor, task: AgentTask, check: RunningCheck, outcome: CheckOutcome): void {
+function taskIn(state: AgentState, containerId: string): Found | undefined {
+  const owner = state.containers.get(containerId)
+  return owner?.kind === 'task' ? owner : undefined
+}
+
+function tellCheck(turn: Turn, { executor, task }: Found, check: RunningCheck, outcome: CheckOutcome): void {
   const status = checkStatus(task.info.check, outcome)
-  if (JSON.stringify(status) === JSON.stringify(check.last)) return
+  if (check.last !== undefined && isSameResult(status, check.last)) return
   check.last = status
-  updateTask(turn, executor, task, 'TASK_RUNNING', {
-    source: 'SOURCE_EXECUTOR',
-    reason: 'REASON_TASK_CHECK_STATUS_UPDATED',
-    checkStatus: status,
-  })
+  updateCheck(turn, executor, task, { reason: 'REASON_TASK_CHECK_STATUS_UPDATED', check_status: status })
+}
+
+function isSameResult(one: CheckStatusInfo, other: CheckStatusInfo): boolean {
+  return (
+    one.command?.exit_code === other.command?.exit_code &&
+    one.http?.status_code === other.http?.status_code &&
+    one.tcp?.succeeded === other.tcp?.succeeded
+  )
 }
 
 /** True when the task has to be ended. */
-function tellHealth(
-  turn: Turn,
-  executor: Executor,
-  task: AgentTask,
-  check: RunningCheck,
-  outcome: CheckOutcome,
-): boolean {
+function tellHealth(turn: Turn, { executor, task }: Found, check: RunningCheck, outcome: CheckOutcome): boolean {
   const info = task.info.health_check
   if (info === undefined) return false
-  const facts = { source: 'SOURCE_EXECUTOR', reason: 'REASON_TASK_HEALTH_CHECK_STATUS_UPDATED' } as const
+  const tell = (healthy: boolean): void => {
+    check.healthy = healthy
+    updateCheck(turn, executor, task, { reason: 'REASON_TASK_HEALTH_CHECK_STATUS_UPDATED', healthy })
+  }
   if (isHealthy(outcome)) {
-    const isNews = task.healthy !== true
     check.consecutiveFailures = 0
     check.hasSucceeded = true
-    task.healthy = true
-    if (isNews) updateTask(turn, executor, task, 'TASK_RUNNING', facts)
+    if (check.healthy !== true) tell(true)
     return false
   }
-  const graceEndsAtMs = check.startedAtMs + (info.grace_period_seconds ?? GRACE_PERIOD_SECONDS) * 1000
-  if (!check.hasSucceeded && turn.atMs < graceEndsAtMs) return false
+  const graceMs = (info.grace_period_seconds ?? GRACE_PERIOD_SECONDS) * 1000
+  if (!check.hasSucceeded && graceMs > 0 && turn.atMs <= check.startedAtMs + graceMs) return false
   check.consecutiveFailures += 1
-  const isLast = check.consecutiveFailures >= (info.consecutive_failures ?? CONSECUTIVE_FAILURES)
-  const isNews = task.healthy !== false || isLast
-  task.healthy = false
-  if (isNews) updateTask(turn, executor, task, 'TASK_RUNNING', facts)
-  return isLast
+  tell(false)
+  return check.consecutiveFailures >= (info.consecutive_failures ?? CONSECUTIVE_FAILURES)
 }
 
 function isHealthy(outcome: CheckOutcome): boolean {
@@ -143,41 +150,39 @@ function checkStatus(info: CheckInfo | undefined, outcome: CheckOutcome): CheckS
   return info?.type === 'TCP' ? { type: 'TCP', tcp: {} } : { type: 'COMMAND', command: {} }
 }
 
-function specOf(state: AgentState, executor: Executor, task: AgentTask, info: Checked): CheckSpec {
-  const timeoutMs = (info.timeout_seconds ?? TIMEOUT_SECONDS) * 1000
-  const host = state.options.address.ip ?? '127.0.0.1'
+function specOf(state: AgentState, { executor, task }: Found, info: Checked): CheckSpec {
+  const seconds = info.timeout_seconds ?? TIMEOUT_SECONDS
+  const timeoutMs = seconds === 0 ? NO_TIMEOUT_MS : seconds * 1000
   if (info.http !== undefined) {
     const scheme = 'scheme' in info.http ? (info.http.scheme ?? 'http') : 'http'
-    return { kind: 'http', scheme, host, port: info.http.port, path: info.http.path ?? '', timeoutMs }
+    const { port, path = '' } = info.http
+    return { kind: 'http', scheme, host: hostOf(state, info.http), port, path, timeoutMs }
   }
-  if (info.tcp !== undefined) return { kind: 'tcp', host, port: info.tcp.port, timeoutMs }
-  const given = info.command
-  const command: CommandInfo =
-    given === undefined
-      ? {}
-      : 'command' in given && given.command !== undefined
-        ? given.command
-        : (given as CommandInfo)
-  const sandboxPath = taskSandbox(executor, task)
-  const environment = {
-    ...executorEnvironment(state, executor, sandboxPath),
-    ...commandEnvironment(task.info.command),
-    ...commandEnvironment(command),
-  }
+  if (info.tcp !== undefined) return { kind: 'tcp', host: hostOf(state, info.tcp), port: info.tcp.port, timeoutMs }
+  const command = commandOf(info)
   return {
     kind: 'command',
     command,
-    environment,
-    sandboxPath,
+    environment: { ...taskEnvironment(state, executor, task), ...commandEnvironment(command) },
+    sandboxPath: taskSandbox(executor, task),
     user: command.user ?? task.info.command?.user ?? executor.user,
     timeoutMs,
   }
 }
 
-function infoOf(task: AgentTask, of: CheckKind): Checked | undefined {
-  return of === 'check' ? task.info.check : task.info.health_check
+/** The loopback address; that of the agent when it is one itself, as with several agents on one machine. */
+function hostOf({ options }: AgentState, target: object): string {
+  if ('protocol' in target && target.protocol === 'IPv6') return '::1'
+  const { ip } = options.address
+  return ip?.startsWith('127.') === true ? ip : '127.0.0.1'
 }
 
-function timerOf(executor: Executor, task: AgentTask, of: CheckKind) {
-  return { kind: 'check', frameworkId: executor.frameworkId, taskId: task.info.task_id.value, of } as const
+/** A HealthCheck has its command itself, a CheckInfo has it in a message around it. */
+function commandOf({ command }: Checked): CommandInfo {
+  if (command === undefined) return {}
+  return 'command' in command && command.command !== undefined ? command.command : (command as CommandInfo)
+}
+
+function infoOf(task: AgentTask, of: CheckKind): Checked | undefined {
+  return of === 'check' ? task.info.check : task.info.health_check
 }

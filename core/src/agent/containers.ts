@@ -1,114 +1,117 @@
-/** From executors and tasks to containers: what to launch, and what a container's resources are. */
+/**
+ * From executors and tasks to containers: what to launch, in which folder, and what it may use.
+ *
+ * ```
+ * <work_dir>/slaves/<agent>/frameworks/<framework>/executors/<executor>/runs/<container>     an executor's sandbox
+ *                                                                          …/containers/<child>   one nested in it
+ * <work_dir>/containers/<container>                                                          a standalone one
+ * ```
+ */
 
 import type { CommandInfo } from '@isthmus/proto/gen/mesos'
-import type { Resources } from '../resources/resources.ts'
-import type { ContainerResources, ContainerSpec } from './effects.ts'
+import type { ContainerSpec } from './effects.ts'
 import { commandEnvironment, executorEnvironment } from './environment.ts'
-import { type AgentState, type AgentTask, agentIdOf, type Executor, usedByExecutor } from './state.ts'
+import { containerLimits, containerResources, diskOf, usedByExecutor } from './resources.ts'
+import { type AgentState, type AgentTask, agentIdOf, type Executor } from './state.ts'
+import { lastPart } from './status-updates.ts'
 import { emit, type Turn } from './turn.ts'
 
-/** What the built-in command executor may use itself, not charged to the offer; as in Mesos. */
-export const COMMAND_EXECUTOR_CPUS_MILLI = 100
-export const COMMAND_EXECUTOR_MEMORY_MB = 32
+type ExecutorIds = Pick<Executor, 'frameworkId' | 'executorId' | 'containerId'>
 
 /** Folder of one run of an executor. */
-export function sandboxOf(
-  state: AgentState,
-  executor: Pick<Executor, 'frameworkId' | 'executorId' | 'containerId'>,
-): string {
-  return `${executorFolder(state, executor)}/runs/${executor.containerId}`
+export function sandboxOf(state: AgentState, executor: ExecutorIds): string {
+  return `${runsFolder(state, executor)}/${executor.containerId}`
 }
 
-function executorFolder(state: AgentState, executor: Pick<Executor, 'frameworkId' | 'executorId'>): string {
-  return `${state.options.workDir}/slaves/${agentIdOf(state)}/frameworks/${executor.frameworkId}/executors/${executor.executorId}`
+function runsFolder(state: AgentState, { frameworkId, executorId }: Omit<ExecutorIds, 'containerId'>): string {
+  const agentId = agentIdOf(state)
+  return `${state.options.workDir}/slaves/${agentId}/frameworks/${frameworkId}/executors/${executorId}/runs`
 }
 
 /** Folder a task runs in: its executor's, or with a default executor its own below that. */
 export function taskSandbox(executor: Executor, task: AgentTask): string {
   if (executor.kind !== 'default' || task.containerId === undefined) return executor.sandboxPath
-  return `${executor.sandboxPath}/containers/${task.containerId.slice(task.containerId.lastIndexOf('.') + 1)}`
+  return `${executor.sandboxPath}/containers/${lastPart(task.containerId)}`
 }
 
 /** Starts a custom executor's own process. */
 export function launchExecutor(turn: Turn, executor: Executor): void {
-  const { command } = executor.info
-  turn.state.containers.set(executor.containerId, {
-    frameworkId: executor.frameworkId,
-    executorId: executor.executorId,
-    taskId: undefined,
-  })
+  const { containerId, sandboxPath } = executor
+  turn.state.containers.set(containerId, { kind: 'executor', executor })
+  const command = executor.info.command ?? {}
+  const environment = { ...executorEnvironment(turn.state, executor, sandboxPath), ...commandEnvironment(command) }
   emit(turn, {
     kind: 'launchContainer',
-    spec: specOf(turn, executor, {
-      containerId: executor.containerId,
-      sandboxPath: executor.sandboxPath,
-      command: command ?? {},
-      more: {},
-    }),
+    spec: {
+      ...specOf(turn, executor, { containerId, sandboxPath, command }),
+      environment,
+      ...sharedResources(executor),
+      diskMb: diskOf(usedByExecutor(executor)),
+    },
   })
 }
 
 /** Starts the process of a task of a built-in executor. */
-export function launchTask(turn: Turn, executor: Executor, task: AgentTask): void {
-  const containerId = task.containerId
-  if (containerId === undefined) return
-  task.phase = 'launching'
-  turn.state.containers.set(containerId, {
-    frameworkId: executor.frameworkId,
-    executorId: executor.executorId,
-    taskId: task.info.task_id.value,
-  })
-  const role = task.info.resources?.find(({ allocation_info }) => allocation_info?.role !== undefined)?.allocation_info
-    ?.role
-  const more: Record<string, string> = role === undefined ? {} : { MESOS_ALLOCATION_ROLE: role }
-  more.MESOS_TASK_ID = task.info.task_id.value
+export function launchTask(turn: Turn, executor: Executor, task: AgentTask, containerId: string): void {
+  turn.state.containers.set(containerId, { kind: 'task', executor, task })
+  const command = task.info.command ?? {}
   const sandboxPath = taskSandbox(executor, task)
+  const disk = executor.kind === 'command' ? usedByExecutor(executor) : task.resources
   emit(turn, {
     kind: 'launchContainer',
-    spec: specOf(turn, executor, { containerId, sandboxPath, command: task.info.command ?? {}, more }),
+    spec: {
+      ...specOf(turn, executor, { containerId, sandboxPath, command }),
+      environment: taskEnvironment(turn.state, executor, task),
+      ...sharedResources(executor),
+      diskMb: diskOf(disk),
+    },
   })
 }
 
-/** Tells isolators what the executor's container may use now. */
-export function updateContainer(turn: Turn, executor: Executor): void {
-  const resources = containerResources(executor)
-  for (const [containerId, owner] of turn.state.containers) {
-    if (owner.frameworkId === executor.frameworkId && owner.executorId === executor.executorId) {
-      emit(turn, { kind: 'updateContainer', containerId, resources })
-    }
+/** The environment of a task's process, and of the commands that check it. */
+export function taskEnvironment(state: AgentState, executor: Executor, task: AgentTask): Record<string, string> {
+  const { info } = task
+  const role = info.resources?.find(({ allocation_info }) => allocation_info?.role !== undefined)?.allocation_info?.role
+  return {
+    ...executorEnvironment(state, executor, taskSandbox(executor, task)),
+    ...(role === undefined ? {} : { MESOS_ALLOCATION_ROLE: role }),
+    MESOS_TASK_ID: info.task_id.value,
+    ...commandEnvironment(info.command),
   }
 }
 
-/** The sum of executor and tasks: tasks of one executor share its limits. */
-export function containerResources(executor: Executor): ContainerResources {
-  const used: Resources = usedByExecutor(executor)
-  const own = executor.kind === 'command' ? 1 : 0
-  return {
-    cpusMilli: used.milli('cpus') + own * COMMAND_EXECUTOR_CPUS_MILLI,
-    memoryMb: used.milli('mem') / 1000 + own * COMMAND_EXECUTOR_MEMORY_MB,
+/** Tells isolators what the executor's containers may use now. */
+export function updateContainer(turn: Turn, executor: Executor): void {
+  const shared = sharedResources(executor)
+  const { containers } = turn.state
+  const update = (containerId: string): void => {
+    if (containers.has(containerId)) emit(turn, { kind: 'updateContainer', containerId, ...shared })
   }
+  update(executor.containerId)
+  if (executor.kind !== 'default') return
+  for (const { containerId, phase } of executor.tasks.values()) {
+    if (containerId !== undefined && phase !== 'ended') update(containerId)
+  }
+}
+
+function sharedResources(executor: Executor): Pick<ContainerSpec, 'resources' | 'limits'> {
+  const limits = containerLimits(executor)
+  const resources = containerResources(executor)
+  return limits === undefined ? { resources } : { resources, limits }
 }
 
 function specOf(
   turn: Turn,
   executor: Executor,
-  what: { containerId: string; sandboxPath: string; command: CommandInfo; more: Readonly<Record<string, string>> },
-): ContainerSpec {
-  const { command, sandboxPath } = what
+  { containerId, sandboxPath, command }: { containerId: string; sandboxPath: string; command: CommandInfo },
+): Omit<ContainerSpec, 'environment' | 'resources'> {
+  const isRun = sandboxPath === executor.sandboxPath
   return {
-    containerId: what.containerId,
+    containerId,
     sandboxPath,
-    latestLinkPath:
-      sandboxPath === executor.sandboxPath ? `${executorFolder(turn.state, executor)}/runs/latest` : undefined,
+    latestLinkPath: isRun ? `${runsFolder(turn.state, executor)}/latest` : undefined,
     uris: command.uris ?? [],
     user: command.user ?? executor.user,
     command: { shell: command.shell, value: command.value, arguments: command.arguments },
-    environment: {
-      ...executorEnvironment(turn.state, executor, sandboxPath),
-      ...commandEnvironment(executor.info.command),
-      ...what.more,
-      ...commandEnvironment(command),
-    },
-    resources: containerResources(executor),
   }
 }

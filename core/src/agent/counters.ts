@@ -7,10 +7,16 @@ export interface Counters {
   tasksGone: number
   validStatusUpdates: number
   invalidStatusUpdates: number
+  /** Data between schedulers and executors. */
+  validFrameworkMessages: number
+  invalidFrameworkMessages: number
   executorsTerminated: number
   containerLaunchErrors: number
+  /** Sandboxes removed. */
+  pathRemovals: number
 }
 
+/** All at 0. */
 export function createCounters(): Counters {
   return {
     tasksFinished: 0,
@@ -20,7 +26,10 @@ export function createCounters(): Counters {
     tasksGone: 0,
     validStatusUpdates: 0,
     invalidStatusUpdates: 0,
+    validFrameworkMessages: 0,
+    invalidFrameworkMessages: 0,
     executorsTerminated: 0,
     containerLaunchErrors: 0,
+    pathRemovals: 0,
   }
 }

@@ -12,6 +12,9 @@ export interface ContainerResources {
   readonly memoryMb: number
 }
 
+/** Hard limits above the resources asked for; absent = those. `Infinity` = none. */
+export type ContainerLimits = Partial<ContainerResources>
+
 /** A container to be started: a sandbox, files fetched into it, and a process. */
 export interface ContainerSpec {
   /** A uuid; nested containers: the ids of the chain joined by dots. */
@@ -27,6 +30,9 @@ export interface ContainerSpec {
   /** Complete but for what only the machine itself knows (PATH, LIBPROCESS_IP …). */
   readonly environment: Readonly<Record<string, string>>
   readonly resources: ContainerResources
+  readonly limits?: ContainerLimits | undefined
+  /** Megabytes the sandbox may hold, where that is enforced. */
+  readonly diskMb?: number | undefined
 }
 
 /** A check to be carried out once. */
@@ -72,7 +78,12 @@ export type AgentEffect =
   /** Ends in containerStarted or containerLaunchFailed. */
   | { readonly kind: 'launchContainer'; readonly spec: ContainerSpec }
   /** Change what a container may use while it runs. */
-  | { readonly kind: 'updateContainer'; readonly containerId: string; readonly resources: ContainerResources }
+  | {
+      readonly kind: 'updateContainer'
+      readonly containerId: string
+      readonly resources: ContainerResources
+      readonly limits?: ContainerLimits | undefined
+    }
   /** Send a signal to every process of a container. */
   | { readonly kind: 'signalContainer'; readonly containerId: string; readonly signal: string }
   /** Kill everything in a container, also one that is still being launched; ends in containerExited or containerLaunchFailed. */

@@ -21,7 +21,13 @@ export type AgentTimer =
   /** A task has run for its max_completion_time. */
   | { readonly kind: 'completionTime'; readonly frameworkId: string; readonly taskId: string }
   /** A check or health check is due. */
-  | { readonly kind: 'check'; readonly frameworkId: string; readonly taskId: string; readonly of: CheckKind }
+  | { readonly kind: 'check'; readonly containerId: string; readonly of: CheckKind }
+  /** A stream to a custom executor needs a sign of life. */
+  | { readonly kind: 'executorHeartbeat'; readonly streamId: string }
+  /** The outcome of an operation was not acknowledged: send it again. */
+  | { readonly kind: 'retryOperation'; readonly operationUuid: string }
+  /** Updates were not acknowledged although everything ended: leave. */
+  | { readonly kind: 'leave' }
   /** A sandbox has been kept long enough. */
   | { readonly kind: 'collectSandbox'; readonly path: string }
 

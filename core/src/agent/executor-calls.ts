@@ -1,13 +1,18 @@
 /** POST /api/v1/executor: what custom executors say. Checks come in Mesos's order, with its statuses and words. */
 
+import type { MasterMessageFrameworkMessage } from '@isthmus/proto/gen/agent-link'
 import type { Call } from '@isthmus/proto/gen/executor'
 import { nextUuid } from '../base/random.ts'
 import { isTerminal } from '../framework/task-states.ts'
 import { updateContainer } from './containers.ts'
-import { deliverTasks } from './executors.ts'
-import type { Executor } from './state.ts'
-import { forward } from './status-updates.ts'
-import { cancelTimer, emit, note, respond, type Turn } from './turn.ts'
+import { customRegistered, deliverKills, deliverTasks } from './custom-executor.ts'
+import { closeExecutorStream } from './executors.ts'
+import { type AgentFramework, type EndCause, type Executor, findExecutor, findTask, lostState } from './state.ts'
+import { equalBytes, forward, forwardUnknown, updateTask } from './status-updates.ts'
+import { cancelTimer, emit, note, respond, setTimer, type Turn } from './turn.ts'
+
+/** A sign of life on each executor's stream; as rare as Mesos's. */
+const HEARTBEAT_MS = 30 * 60_000
 
 const PREFIX = 'Failed to validate Executor::Call: '
 
@@ -24,12 +29,12 @@ export function executorCalled(turn: Turn, requestId: string, call: Call): void 
   const executor = framework.executors.get(call.executor_id.value)
   if (executor === undefined || executor.kind !== 'custom')
     return respond(turn, requestId, 400, 'Executor cannot be found')
-  if (call.type === 'SUBSCRIBE') return subscribe(turn, requestId, executor, call)
+  if (call.type === 'SUBSCRIBE') return subscribe(turn, requestId, { framework, executor, call })
   if (executor.phase === 'registering' || executor.streamId === undefined)
     return respond(turn, requestId, 403, 'Executor is not subscribed')
   switch (call.type) {
     case 'UPDATE':
-      update(turn, executor, call)
+      if (call.update !== undefined) takeUpdate(turn, framework, executor, call.update.status)
       return respond(turn, requestId, 202)
     case 'MESSAGE':
       message(turn, call)
@@ -74,25 +79,19 @@ function isUuid(bytes: Uint8Array): boolean {
   return bytes.length === 16 && ((bytes[8] ?? 0) & 0xc0) === 0x80 && version >= 1 && version <= 5
 }
 
-function subscribe(turn: Turn, requestId: string, executor: Executor, call: Call): void {
+function subscribe(
+  turn: Turn,
+  requestId: string,
+  { framework, executor, call }: { framework: AgentFramework; executor: Executor; call: Call },
+): void {
   const { state } = turn
-  const framework = state.frameworks.get(executor.frameworkId)
-  if (executor.phase === 'terminating' || framework === undefined) {
-    return respond(turn, requestId, 403, 'Executor is terminating')
-  }
-  if (executor.streamId !== undefined) {
-    emit(turn, { kind: 'closeStream', streamId: executor.streamId })
-    state.streams.delete(executor.streamId)
-  }
+  if (executor.phase === 'terminating') return respond(turn, requestId, 403, 'Executor is terminating')
+  const isReturn = executor.phase === 'running'
+  closeExecutorStream(turn, executor)
   const streamId = nextUuid(state.random)
   executor.streamId = streamId
-  executor.phase = 'running'
   state.streams.set(streamId, executor)
-  cancelTimer(turn, {
-    kind: 'executorRegistration',
-    frameworkId: executor.frameworkId,
-    executorId: executor.executorId,
-  })
+  customRegistered(turn, executor)
   emit(turn, { kind: 'openStream', requestId, streamId })
   const subscribed = {
     executor_info: executor.info,
@@ -101,54 +100,108 @@ function subscribe(turn: Turn, requestId: string, executor: Executor, call: Call
     container_id: { value: executor.containerId },
   }
   emit(turn, { kind: 'sendEvent', streamId, event: { type: 'SUBSCRIBED', subscribed } })
+  setTimer(turn, { kind: 'executorHeartbeat', streamId }, HEARTBEAT_MS)
   for (const { status } of call.subscribe?.unacknowledged_updates ?? []) {
-    if (status.uuid !== undefined && isUuid(status.uuid)) takeUpdate(turn, executor, status)
+    if (status.uuid !== undefined && isUuid(status.uuid)) takeUpdate(turn, framework, executor, status)
   }
-  deliverTasks(turn, executor, [...executor.tasks.values()])
+  if (isReturn) dropUnseenTasks(turn, framework, executor, call)
+  deliverTasks(turn, executor)
+  deliverKills(turn, executor)
 }
 
-function update(turn: Turn, executor: Executor, call: Call): void {
-  if (call.update !== undefined) takeUpdate(turn, executor, call.update.status)
+/** Tasks that were sent while the stream broke, and that the returned executor has never seen. */
+function dropUnseenTasks(turn: Turn, framework: AgentFramework, executor: Executor, { subscribe: given }: Call): void {
+  const seen = new Set(given?.unacknowledged_tasks?.map(({ task_id }) => task_id.value))
+  for (const task of executor.tasks.values()) {
+    if (task.phase !== 'running' || task.state !== 'TASK_STAGING' || seen.has(task.info.task_id.value)) continue
+    updateTask(turn, executor, task, lostState(framework), {
+      source: 'SOURCE_AGENT',
+      reason: 'REASON_EXECUTOR_UNREGISTERED',
+      message: 'The executor reconnected without the task',
+    })
+  }
 }
 
-function takeUpdate(turn: Turn, executor: Executor, status: NonNullable<Call['update']>['status']): void {
+function takeUpdate(
+  turn: Turn,
+  framework: AgentFramework,
+  executor: Executor,
+  status: NonNullable<Call['update']>['status'],
+): void {
+  enterUpdate(turn, framework, executor, status)
+  const { task_id, uuid } = status
+  const { streamId } = executor
+  if (streamId === undefined || uuid === undefined) return
+  emit(turn, {
+    kind: 'sendEvent',
+    streamId,
+    event: { type: 'ACKNOWLEDGED', acknowledged: { task_id, uuid } },
+  })
+}
+
+function enterUpdate(
+  turn: Turn,
+  framework: AgentFramework,
+  executor: Executor,
+  status: NonNullable<Call['update']>['status'],
+): void {
   const taskId = status.task_id.value
+  const pending = framework.updates.get(taskId)?.pending ?? []
+  // The same again, because its acknowledgement was lost.
+  if (pending.some(({ uuid }) => equalBytes(uuid, status.uuid))) return
   const task = executor.tasks.get(taskId)
-  const uuid = status.uuid
-  if (uuid === undefined) return
   if (task === undefined) {
-    note(turn, 'warn', 'update of a task the executor does not have', {
-      taskId,
-      executorId: executor.executorId,
-      state: status.state,
-    })
-  } else if (!isRepeated(turn, executor, taskId, uuid)) {
-    const wasEnded = task.phase === 'ended'
-    if (status.healthy !== undefined) task.healthy = status.healthy
-    if (task.phase === 'staging') task.phase = 'running'
-    if (!(wasEnded && !isTerminal(status.state))) forward(turn, executor, task, status)
-    if (!wasEnded && isTerminal(status.state)) updateContainer(turn, executor)
+    const { executorId } = executor
+    if (findTask(turn.state, framework.frameworkId, taskId) !== undefined) {
+      turn.state.counters.invalidStatusUpdates += 1
+      note(turn, 'warn', "update of another executor's task", { taskId, executorId, state: status.state })
+      return
+    }
+    note(turn, 'info', 'update of a task that is not known here', { taskId, executorId, state: status.state })
+    forwardUnknown(turn, framework, { ...status, executor_id: { value: executorId } })
+    return
   }
-  const streamId = executor.streamId
-  if (streamId !== undefined) {
-    emit(turn, {
-      kind: 'sendEvent',
-      streamId,
-      event: { type: 'ACKNOWLEDGED', acknowledged: { task_id: status.task_id, uuid } },
-    })
+  const wasEnded = task.phase === 'ended'
+  if (wasEnded && !isTerminal(status.state)) {
+    turn.state.counters.invalidStatusUpdates += 1
+    note(turn, 'warn', 'update of a task that has ended', { taskId, state: status.state })
+    return
   }
+  if (task.phase === 'staging') task.phase = 'running'
+  forward(turn, executor, task, withCause(status, task.endCause))
+  if (!wasEnded && isTerminal(status.state)) updateContainer(turn, executor)
 }
 
-/** The same update again, because its acknowledgement was lost. */
-function isRepeated(turn: Turn, executor: Executor, taskId: string, uuid: Uint8Array): boolean {
-  const stream = turn.state.updates.get(`${executor.frameworkId}/${taskId}`)
-  return stream?.pending.some((status) => status.uuid?.every((byte, at) => byte === uuid[at]) ?? false) ?? false
+/** When the agent wanted the task to end, its end says why. */
+function withCause(
+  status: NonNullable<Call['update']>['status'],
+  cause: EndCause | undefined,
+): NonNullable<Call['update']>['status'] {
+  if (cause?.reason === undefined || status.state !== cause.state || status.reason !== undefined) return status
+  return { ...status, reason: cause.reason }
 }
 
 function message(turn: Turn, call: Call): void {
-  if (call.message === undefined || turn.state.linkPhase !== 'registered') return
+  const { state } = turn
+  if (call.message === undefined || state.linkPhase !== 'registered') {
+    state.counters.invalidFrameworkMessages += 1
+    return
+  }
+  state.counters.validFrameworkMessages += 1
   const executorMessage = { framework_id: call.framework_id, executor_id: call.executor_id, data: call.message.data }
   emit(turn, { kind: 'sendToMaster', message: { type: 'EXECUTOR_MESSAGE', executor_message: executorMessage } })
+}
+
+/** FRAMEWORK_MESSAGE: data for an executor that is connected; dropped for others. */
+export function passMessage(turn: Turn, given: MasterMessageFrameworkMessage): void {
+  const executor = findExecutor(turn.state, given.framework_id.value, given.executor_id.value)
+  if (executor?.streamId === undefined) {
+    turn.state.counters.invalidFrameworkMessages += 1
+    return
+  }
+  turn.state.counters.validFrameworkMessages += 1
+  const event = { type: 'MESSAGE', message: { data: given.data } } as const
+  emit(turn, { kind: 'sendEvent', streamId: executor.streamId, event })
 }
 
 /** The stream broke; the executor may subscribe again as long as its process lives. */
@@ -156,5 +209,13 @@ export function executorStreamClosed(turn: Turn, streamId: string): void {
   const executor = turn.state.streams.get(streamId)
   if (executor === undefined) return
   turn.state.streams.delete(streamId)
+  cancelTimer(turn, { kind: 'executorHeartbeat', streamId })
   executor.streamId = undefined
+}
+
+/** A sign of life is due. */
+export function beat(turn: Turn, streamId: string): void {
+  if (!turn.state.streams.has(streamId)) return
+  emit(turn, { kind: 'sendEvent', streamId, event: { type: 'HEARTBEAT' } })
+  setTimer(turn, { kind: 'executorHeartbeat', streamId }, HEARTBEAT_MS)
 }

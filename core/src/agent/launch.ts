@@ -1,163 +1,170 @@
 /** RUN_TASK and RUN_TASK_GROUP: find the executor or make it, and hand it the tasks. */
 
 import type { MasterMessageRunTask, MasterMessageRunTaskGroup } from '@isthmus/proto/gen/agent-link'
-import type { ExecutorInfo, FrameworkInfo, TaskInfo } from '@isthmus/proto/gen/mesos'
-import { nextUuid } from '../base/random.ts'
-import { launchExecutor, launchTask, sandboxOf, updateContainer } from './containers.ts'
-import { deliverTasks, lostState, scheduleCompletion, startReservation } from './executors.ts'
-import { type AgentFramework, type AgentTask, type Executor, type ExecutorKind, findTask } from './state.ts'
-import { updateTask } from './status-updates.ts'
-import { note, setTimer, type Turn } from './turn.ts'
+import type { ExecutorInfo, TaskInfo } from '@isthmus/proto/gen/mesos'
+import { Resources } from '../resources/resources.ts'
+import { startTasks } from './built-in.ts'
+import { commandExecutorInfo } from './command-executor.ts'
+import { updateContainer } from './containers.ts'
+import { deliverTasks, startCustom } from './custom-executor.ts'
+import { containerIdFor } from './default-executor.ts'
+import { createExecutor } from './executors.ts'
+import { enterFramework, forgetWhenIdle } from './frameworks.ts'
+import { unknownResources } from './resources.ts'
+import {
+  type AgentFramework,
+  type AgentTask,
+  type EndCause,
+  type Executor,
+  type ExecutorKind,
+  findTask,
+  lostState,
+} from './state.ts'
+import { refuse } from './status-updates.ts'
+import { note, type Turn } from './turn.ts'
+import { idProblem } from './validation.ts'
+
+/** Tasks that came together, for one executor. */
+interface Launch {
+  readonly kind: ExecutorKind
+  readonly executorInfo: ExecutorInfo
+  readonly tasks: readonly TaskInfo[]
+  readonly groupId: string | undefined
+}
 
 /** One task: on a custom executor, or by itself under a command executor that bears its id. */
 export function runTask(turn: Turn, { framework_info: info, task }: MasterMessageRunTask): void {
-  const framework = frameworkOf(turn, info)
-  if (framework === undefined || refuseDuplicates(turn, framework, [task])) return
-  const kind: ExecutorKind =
-    task.executor === undefined ? 'command' : task.executor.type === 'DEFAULT' ? 'default' : 'custom'
+  const framework = enterFramework(turn, info)
+  if (framework === undefined) return
+  const kind = task.executor === undefined ? 'command' : task.executor.type === 'DEFAULT' ? 'default' : 'custom'
   const executorInfo = task.executor ?? commandExecutorInfo(task, framework.frameworkId)
-  run(turn, framework, { kind, executorInfo, tasks: [task], groupId: undefined })
+  launch(turn, framework, { kind, executorInfo, tasks: [task], groupId: undefined })
 }
 
 /** Tasks that start and end together, on a default or custom executor. */
 export function runTaskGroup(turn: Turn, message: MasterMessageRunTaskGroup): void {
-  const framework = frameworkOf(turn, message.framework_info)
+  const framework = enterFramework(turn, message.framework_info)
   const tasks = message.task_group.tasks ?? []
-  if (framework === undefined || tasks.length === 0 || refuseDuplicates(turn, framework, tasks)) return
+  if (framework === undefined) return
   const kind: ExecutorKind = message.executor.type === 'CUSTOM' ? 'custom' : 'default'
-  run(turn, framework, { kind, executorInfo: message.executor, tasks, groupId: tasks[0]?.task_id.value })
+  launch(turn, framework, { kind, executorInfo: message.executor, tasks, groupId: tasks[0]?.task_id.value })
 }
 
-function frameworkOf(turn: Turn, info: FrameworkInfo): AgentFramework | undefined {
-  const frameworkId = info.id?.value
-  if (frameworkId === undefined || turn.state.isTerminating) return undefined
-  const known = turn.state.frameworks.get(frameworkId)
-  if (known !== undefined) {
-    if (known.isTerminating) note(turn, 'warn', 'task for a framework that is being shut down', { frameworkId })
-    return known.isTerminating ? undefined : known
+function launch(turn: Turn, framework: AgentFramework, what: Launch): void {
+  const twice = repeatedId(turn, framework, what.tasks)
+  if (twice !== undefined) {
+    // The task that has the id already will be heard of; a second story about it would only confuse.
+    note(turn, 'warn', 'task id is in use', { frameworkId: framework.frameworkId, taskId: twice })
+  } else if (what.tasks.length > 0) {
+    const refusal = refusalOf(turn, framework, what)
+    if (refusal === undefined) run(turn, framework, what)
+    else refuseAll(turn, framework, what, refusal)
   }
-  const framework: AgentFramework = {
-    info,
-    frameworkId,
-    executors: new Map(),
-    completedExecutors: [],
-    isTerminating: false,
+  forgetWhenIdle(turn, framework)
+}
+
+function repeatedId(turn: Turn, framework: AgentFramework, tasks: readonly TaskInfo[]): string | undefined {
+  const ids = new Set<string>()
+  for (const { task_id } of tasks) {
+    const id = task_id.value
+    // A story that is not yet told to its end takes the id too.
+    const isInUse = framework.updates.has(id) || findTask(turn.state, framework.frameworkId, id) !== undefined
+    if (ids.has(id) || isInUse) return id
+    ids.add(id)
   }
-  turn.state.frameworks.set(frameworkId, framework)
-  return framework
+  return undefined
 }
 
-/** The master refuses ids in use; one that slips through is answered by it, so here it is only noted. */
-function refuseDuplicates(turn: Turn, framework: AgentFramework, tasks: readonly TaskInfo[]): boolean {
-  const twice = tasks.find((task) => findTask(turn.state, framework.frameworkId, task.task_id.value) !== undefined)
-  if (twice !== undefined)
-    note(turn, 'warn', 'task id is in use', { frameworkId: framework.frameworkId, taskId: twice.task_id.value })
-  return twice !== undefined
-}
-
-function commandExecutorInfo(task: TaskInfo, frameworkId: string): ExecutorInfo {
-  const { value = '', shell = true, arguments: argv = [] } = task.command ?? {}
-  const shown = shell ? `sh -c '${value}'` : [value, ...argv.slice(1)].join(' ')
-  const id = task.task_id.value
-  return {
-    executor_id: { value: id },
-    framework_id: { value: frameworkId },
-    name: `Command Executor (Task: ${id}) (Command: ${shown})`,
-    source: id,
-    resources: [
-      { name: 'cpus', type: 'SCALAR', scalar: { value: 0.1 } },
-      { name: 'mem', type: 'SCALAR', scalar: { value: 32 } },
-    ],
-    labels: task.labels,
-    discovery: task.discovery,
-  }
-}
-
-function run(
+function refuseAll(
   turn: Turn,
   framework: AgentFramework,
-  what: { kind: ExecutorKind; executorInfo: ExecutorInfo; tasks: readonly TaskInfo[]; groupId: string | undefined },
+  what: Launch,
+  why: Required<Omit<EndCause, 'healthy'>>,
 ): void {
-  const executorId = what.executorInfo.executor_id.value
-  const known = framework.executors.get(executorId)
+  const { state, reason, message } = why
+  if (reason === undefined || message === undefined) return
+  note(turn, 'warn', 'tasks refused', { frameworkId: framework.frameworkId, reason, message })
+  for (const { task_id } of what.tasks) {
+    refuse(turn, framework, { task_id, executor_id: what.executorInfo.executor_id }, { state, reason, message })
+  }
+}
+
+/** What this agent itself has against a launch; undefined when nothing. Most was checked by the master. */
+function refusalOf(
+  turn: Turn,
+  framework: AgentFramework,
+  { kind, executorInfo, tasks }: Launch,
+): Required<Omit<EndCause, 'healthy'>> | undefined {
+  const state = lostState(framework)
+  const ids = [framework.frameworkId, executorInfo.executor_id.value, ...tasks.map(({ task_id }) => task_id.value)]
+  const badId = ids.map(idProblem).find((problem) => problem !== undefined)
+  if (badId !== undefined) return { state: 'TASK_ERROR', reason: 'REASON_TASK_INVALID', message: badId }
+  if (turn.state.drain !== undefined) return { state, reason: 'REASON_AGENT_DRAINING', message: 'Agent is draining' }
+  const known = framework.executors.get(executorInfo.executor_id.value)
+  if (known?.phase === 'terminating')
+    return { state, reason: 'REASON_EXECUTOR_TERMINATED', message: 'Executor terminating' }
+  if (known !== undefined && (known.kind !== kind || kind === 'command'))
+    return { state, reason: 'REASON_TASK_INVALID', message: `Executor '${known.executorId}' is of another kind` }
+  const unknown = tasks
+    .map(({ resources }) => unknownResources(turn.state, Resources.fromProto(resources)))
+    .find((bag) => !bag.isEmpty)
+  if (unknown !== undefined) {
+    const message = `The checkpointed resources being used by the task are unknown to the agent: ${unknown}`
+    return { state, reason: 'REASON_RESOURCES_UNKNOWN', message }
+  }
+  if ([executorInfo, ...tasks].some(needsImage)) {
+    const message = 'Abnormal executor termination: unknown container'
+    return { state: 'TASK_FAILED', reason: 'REASON_EXECUTOR_TERMINATED', message }
+  }
+  return undefined
+}
+
+/** Images are not run by this agent; to run the command without its image would be worse than not to run it. */
+function needsImage({ container }: Pick<TaskInfo, 'container'>): boolean {
+  return container?.docker !== undefined || container?.mesos?.image !== undefined || container?.type === 'DOCKER'
+}
+
+function run(turn: Turn, framework: AgentFramework, what: Launch): void {
+  const known = framework.executors.get(what.executorInfo.executor_id.value)
   const executor = known ?? createExecutor(turn, framework, what.kind, what.executorInfo)
   const tasks = what.tasks.map((info) => addTask(turn, executor, info, what.groupId))
-  if (executor.phase === 'terminating') {
-    const message = 'Executor terminating'
-    for (const task of tasks)
-      updateTask(turn, executor, task, lostState(framework), {
-        source: 'SOURCE_AGENT',
-        reason: 'REASON_EXECUTOR_TERMINATED',
-        message,
-      })
-    return
-  }
   if (executor.kind === 'custom') {
     if (known === undefined) startCustom(turn, executor)
     else updateContainer(turn, executor)
-    if (executor.phase === 'running') deliverTasks(turn, executor, tasks)
+    deliverTasks(turn, executor)
     return
   }
-  for (const task of tasks) {
-    scheduleCompletion(turn, task)
-    if (task.containerId === undefined) startReservation(turn, executor, task)
-    else launchTask(turn, executor, task)
-  }
   if (known !== undefined) updateContainer(turn, executor)
+  startTasks(turn, executor, tasks)
 }
 
-function createExecutor(turn: Turn, framework: AgentFramework, kind: ExecutorKind, info: ExecutorInfo): Executor {
-  const ids = {
-    frameworkId: framework.frameworkId,
-    executorId: info.executor_id.value,
-    containerId: nextUuid(turn.state.random),
-  }
-  const executor: Executor = {
-    info: { ...info, framework_id: { value: framework.frameworkId } },
-    ...ids,
-    kind,
-    sandboxPath: sandboxOf(turn.state, ids),
-    user: info.command?.user ?? framework.info.user,
-    phase: kind === 'custom' ? 'registering' : 'running',
-    streamId: undefined,
-    pid: undefined,
-    tasks: new Map(),
-    completedTasks: [],
-    startedAtMs: turn.atMs,
-  }
-  framework.executors.set(ids.executorId, executor)
-  return executor
-}
-
-function startCustom(turn: Turn, executor: Executor): void {
-  launchExecutor(turn, executor)
-  const { frameworkId, executorId } = executor
-  setTimer(
-    turn,
-    { kind: 'executorRegistration', frameworkId, executorId },
-    turn.state.options.executorRegistrationTimeoutMs,
-  )
-}
-
-/** A task of a default executor without command and container runs nothing: it holds its resources until it is killed. */
 function addTask(turn: Turn, executor: Executor, info: TaskInfo, groupId: string | undefined): AgentTask {
-  const runsNothing = executor.kind === 'default' && info.command === undefined && info.container === undefined
-  const child =
-    executor.kind === 'command' ? executor.containerId : `${executor.containerId}.${nextUuid(turn.state.random)}`
   const task: AgentTask = {
     info,
     frameworkId: executor.frameworkId,
     executorId: executor.executorId,
     groupId,
+    resources: Resources.fromProto(info.resources),
     phase: 'staging',
     state: 'TASK_STAGING',
-    containerId: executor.kind === 'custom' || runsNothing ? undefined : child,
+    containerId: containerIdFor(turn, executor, info),
     pid: undefined,
     endCause: undefined,
+    killDueAtMs: undefined,
+    untoldKill: undefined,
     statuses: [],
-    healthy: undefined,
     checks: new Map(),
   }
   executor.tasks.set(info.task_id.value, task)
   return task
+}
+
+/** Ends a task that was never told to anyone, when its agent is asked to kill what it does not know. */
+export function answerUnknownKill(turn: Turn, framework: AgentFramework, taskId: string): void {
+  const why = {
+    state: lostState(framework),
+    reason: 'REASON_EXECUTOR_TERMINATED',
+    message: 'Cannot find executor',
+  } as const
+  refuse(turn, framework, { task_id: { value: taskId } }, why)
 }

@@ -1,25 +1,45 @@
-/** POST /api/v1: what operators ask of an agent's machine. Health, version, flags, metrics, logs and files are answered by the shell. */
+/**
+ * POST /api/v1: what operators ask of an agent's machine. Health, version, flags, metrics, logs and files are answered by the shell;
+ * calls that launch, await, kill and remove containers in operator-containers.ts.
+ */
 
 import type { Call, Response, ResponseGetContainersContainer } from '@isthmus/proto/gen/agent'
-import type { TaskState } from '@isthmus/proto/gen/mesos'
+import type { ResourceStatistics } from '@isthmus/proto/gen/mesos'
 import { isTerminal } from '../framework/task-states.ts'
+import type { ContainerLimits, ContainerResources } from './effects.ts'
+import { containerCalled, readContainerId } from './operator-containers.ts'
 import { toTask } from './registration.ts'
+import { containerLimits, containerResources } from './resources.ts'
 import type { AgentFramework, AgentState, AgentTask, Executor } from './state.ts'
-import { respond, type Turn } from './turn.ts'
+import { emit, respond, type Turn } from './turn.ts'
+
+const BYTES_PER_MB = 1_048_576
 
 /** Answers one operator call. */
 export function operatorCalled(turn: Turn, requestId: string, call: Call): void {
   if (call.type === undefined)
     return respond(turn, requestId, 400, "Failed to validate agent::Call: Expecting 'type' to be present")
-  const response = responseTo(turn.state, call)
-  if (response === undefined) return respond(turn, requestId, 501, `${call.type} is not implemented by this agent`)
-  turn.effects.push({ kind: 'respondMessage', requestId, response })
+  const response = responseTo(turn, call)
+  if (response !== undefined) return emit(turn, { kind: 'respondMessage', requestId, response })
+  if (containerCalled(turn, requestId, call)) return
+  switch (call.type) {
+    case 'PRUNE_IMAGES':
+      return respond(turn, requestId, 200)
+    case 'MARK_RESOURCE_PROVIDER_GONE':
+      return respond(turn, requestId, 200)
+    case 'ADD_RESOURCE_PROVIDER_CONFIG':
+    case 'UPDATE_RESOURCE_PROVIDER_CONFIG':
+    case 'REMOVE_RESOURCE_PROVIDER_CONFIG':
+      return respond(turn, requestId, 500, 'Missing required flag --resource_provider_config_dir')
+    default:
+      return respond(turn, requestId, 501, `${call.type} is not implemented by this agent`)
+  }
 }
 
-function responseTo(state: AgentState, call: Call): Response | undefined {
+function responseTo({ state, atMs }: Turn, call: Call): Response | undefined {
   switch (call.type) {
     case 'GET_AGENT':
-      return { type: 'GET_AGENT', get_agent: { agent_info: state.info } }
+      return { type: 'GET_AGENT', get_agent: getAgent(state) }
     case 'GET_FRAMEWORKS':
       return { type: 'GET_FRAMEWORKS', get_frameworks: getFrameworks(state) }
     case 'GET_EXECUTORS':
@@ -27,11 +47,11 @@ function responseTo(state: AgentState, call: Call): Response | undefined {
     case 'GET_TASKS':
       return { type: 'GET_TASKS', get_tasks: getTasks(state) }
     case 'GET_OPERATIONS':
-      return { type: 'GET_OPERATIONS', get_operations: {} }
+      return { type: 'GET_OPERATIONS', get_operations: getOperations(state) }
     case 'GET_RESOURCE_PROVIDERS':
       return { type: 'GET_RESOURCE_PROVIDERS', get_resource_providers: {} }
     case 'GET_CONTAINERS':
-      return { type: 'GET_CONTAINERS', get_containers: { containers: getContainers(state) } }
+      return getContainers(state, atMs, call.get_containers)
     case 'GET_STATE': {
       const get_state = {
         get_tasks: getTasks(state),
@@ -45,6 +65,15 @@ function responseTo(state: AgentState, call: Call): Response | undefined {
   }
 }
 
+function getAgent({ info, drain }: AgentState): NonNullable<Response['get_agent']> {
+  if (drain === undefined) return { agent_info: info }
+  return {
+    agent_info: info,
+    drain_config: drain.config,
+    estimated_drain_start_time: { nanoseconds: BigInt(Math.round(drain.startedAtMs)) * 1_000_000n },
+  }
+}
+
 function getFrameworks(state: AgentState): NonNullable<Response['get_frameworks']> {
   const wrap = ({ info }: AgentFramework) => ({ framework_info: info })
   return {
@@ -54,56 +83,97 @@ function getFrameworks(state: AgentState): NonNullable<Response['get_frameworks'
 }
 
 function getExecutors(state: AgentState): NonNullable<Response['get_executors']> {
-  const frameworks = [...state.frameworks.values()]
   const wrap = ({ info }: Executor) => ({ executor_info: info })
   return {
-    executors: frameworks.flatMap((framework) => [...framework.executors.values()].map(wrap)),
-    completed_executors: frameworks.flatMap((framework) => framework.completedExecutors.map(wrap)),
+    executors: [...state.frameworks.values()].flatMap(({ executors }) => [...executors.values()].map(wrap)),
+    completed_executors: allFrameworks(state).flatMap(({ completedExecutors }) => completedExecutors.map(wrap)),
   }
 }
 
 function getTasks(state: AgentState): NonNullable<Response['get_tasks']> {
-  const all = executorsOf(state).flatMap((executor) => [...executor.tasks.values()].map((task) => ({ executor, task })))
+  const executors = allFrameworks(state).flatMap((framework) => [
+    ...framework.executors.values(),
+    ...framework.completedExecutors,
+  ])
+  const all = executors.flatMap((executor) => [...executor.tasks.values()].map((task) => ({ executor, task })))
   const pick = (keep: (task: AgentTask) => boolean) =>
-    all.filter(({ task }) => keep(task)).map(({ executor, task }) => toTask(executor, task))
-  const isQueued = (task: AgentTask): boolean => task.phase === 'staging'
-  const ended = (taskState: TaskState): boolean => isTerminal(taskState)
+    all.filter(({ task }) => keep(task)).map(({ executor, task }) => toTask(state, executor, task))
+  const isQueued = ({ phase }: AgentTask): boolean => phase === 'staging'
   return {
+    pending_tasks: [],
     queued_tasks: pick(isQueued),
-    launched_tasks: pick((task) => !isQueued(task) && !ended(task.state)),
-    terminated_tasks: pick((task) => ended(task.state)),
-    completed_tasks: executorsOf(state).flatMap((executor) =>
-      executor.completedTasks.map((task) => toTask(executor, task)),
+    launched_tasks: pick((task) => !isQueued(task) && !isTerminal(task.state)),
+    terminated_tasks: pick((task) => isTerminal(task.state)),
+    completed_tasks: executors.flatMap((executor) =>
+      executor.completedTasks.map((task) => toTask(state, executor, task)),
     ),
   }
 }
 
-function getContainers(state: AgentState): ResponseGetContainersContainer[] {
-  return [...state.containers].flatMap(([containerId, owner]): ResponseGetContainersContainer[] => {
-    const executor = state.frameworks.get(owner.frameworkId)?.executors.get(owner.executorId)
-    if (executor === undefined) return []
-    const [root = '', child] = containerId.split('.')
-    return [
-      {
-        framework_id: { value: owner.frameworkId },
-        executor_id: { value: owner.executorId },
-        executor_name: executor.info.name ?? '',
-        container_id: child === undefined ? { value: root } : { value: child, parent: { value: root } },
-        container_status: { container_id: { value: root }, executor_pid: executor.pid },
-      },
-    ]
-  })
+function getOperations({ operations }: AgentState): NonNullable<Response['get_operations']> {
+  return operations.size === 0 ? {} : { operations: [...operations.values()].map(({ operation }) => operation) }
 }
 
-function executorsOf(state: AgentState): Executor[] {
-  return [...state.frameworks.values()].flatMap((framework) => [
-    ...framework.executors.values(),
-    ...framework.completedExecutors,
-  ])
+function getContainers(state: AgentState, atMs: number, query: Call['get_containers']): Response {
+  const containers = [...state.frameworks.values()].flatMap(({ executors }) =>
+    [...executors.values()].flatMap((executor) => [
+      ...(query?.show_nested === true ? nestedContainers(executor, atMs) : []),
+      executorContainer(executor, atMs),
+    ]),
+  )
+  for (const { containerId, executor, pid, phase } of state.operatorContainers.values()) {
+    const isShown = executor === undefined ? query?.show_standalone : query?.show_nested
+    if (isShown === true && phase !== 'ended')
+      containers.push(nestedContainer(containerId, pid, { timestamp: atMs / 1000 }))
+  }
+  return containers.length === 0
+    ? { type: 'GET_CONTAINERS' }
+    : { type: 'GET_CONTAINERS', get_containers: { containers } }
 }
 
-/** The agent's id and process id as pages show them. */
-export function pidOf(state: AgentState): string {
-  const { ip, hostname, port } = state.options.address
-  return `slave(1)@${ip ?? hostname ?? ''}:${port}`
+function executorContainer(executor: Executor, atMs: number): ResponseGetContainersContainer {
+  const container_id = { value: executor.containerId }
+  return {
+    framework_id: { value: executor.frameworkId },
+    executor_id: { value: executor.executorId },
+    executor_name: executor.info.name ?? '',
+    container_id,
+    container_status: { container_id, executor_pid: executor.pid },
+    resource_statistics: statisticsOf(executor, atMs),
+  }
+}
+
+function nestedContainers(executor: Executor, atMs: number): ResponseGetContainersContainer[] {
+  if (executor.kind !== 'default') return []
+  return [...executor.tasks.values()].flatMap(({ containerId, phase, pid }) =>
+    containerId === undefined || phase === 'ended'
+      ? []
+      : [nestedContainer(containerId, pid, statisticsOf(executor, atMs))],
+  )
+}
+
+function nestedContainer(
+  containerId: string,
+  pid: number | undefined,
+  statistics: ResourceStatistics,
+): ResponseGetContainersContainer {
+  const container_id = readContainerId(containerId)
+  return { container_id, container_status: { container_id, executor_pid: pid }, resource_statistics: statistics }
+}
+
+function statisticsOf(executor: Executor, atMs: number): ResourceStatistics {
+  const requests: ContainerResources = containerResources(executor)
+  const limits: ContainerLimits | undefined = containerLimits(executor)
+  const limitMb = limits?.memoryMb ?? requests.memoryMb
+  return {
+    timestamp: atMs / 1000,
+    cpus_soft_limit: requests.cpusMilli / 1000,
+    mem_soft_limit_bytes: Math.round(requests.memoryMb * BYTES_PER_MB),
+    mem_limit_bytes: Number.isFinite(limitMb) ? Math.round(limitMb * BYTES_PER_MB) : undefined,
+  }
+}
+
+/** Those with something here, and those that have ended. */
+export function allFrameworks(state: AgentState): AgentFramework[] {
+  return [...state.frameworks.values(), ...state.completedFrameworks]
 }

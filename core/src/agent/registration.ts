@@ -6,6 +6,7 @@
 import type { AgentMessage, MasterMessage } from '@isthmus/proto/gen/agent-link'
 import type { ExecutorInfo, Task } from '@isthmus/proto/gen/mesos'
 import { nextFraction } from '../base/random.ts'
+import { resendOperations } from './operations.ts'
 import { REGISTRATION_BACKOFF_MAX_MS } from './options.ts'
 import { type AgentState, type AgentTask, agentIdOf, type Executor } from './state.ts'
 import { resendAll } from './status-updates.ts'
@@ -30,6 +31,7 @@ export function register(turn: Turn): void {
   if (state.linkPhase !== 'disconnected' || state.isTerminating) return
   state.linkPhase = 'connecting'
   state.registrationAttempts += 1
+  expectPing(turn)
   emit(turn, { kind: 'openLink', message: agentIdOf(state) === '' ? registerMessage(state) : reregisterMessage(state) })
 }
 
@@ -45,8 +47,9 @@ export function linkClosed(turn: Turn, reason: string): void {
   scheduleRegistration(turn)
 }
 
-/** No ping for so long that the master has given this agent up. */
+/** No ping for so long that the master has given this agent up; or no answer at all. */
 export function pingTimedOut(turn: Turn): void {
+  if (turn.state.linkPhase === 'disconnected') return
   note(turn, 'warn', 'no ping from the master', { timeoutMs: turn.state.pingTimeoutMs })
   emit(turn, { kind: 'closeLink' })
   scheduleRegistration(turn)
@@ -71,6 +74,7 @@ export function registered(turn: Turn, message: MasterMessage): void {
   expectPing(turn)
   note(turn, 'info', isNew ? 'registered' : 'reregistered', { agentId: answer.agent_id.value })
   resendAll(turn)
+  resendOperations(turn)
 }
 
 function expectPing(turn: Turn): void {
@@ -97,15 +101,18 @@ function reregisterMessage(state: AgentState): AgentMessage {
       frameworks: frameworks.map(({ info }) => info),
       executors: executors.filter(({ kind }) => kind !== 'command').map(({ info }): ExecutorInfo => info),
       tasks: [...frameworks.flatMap((framework) => framework.completedExecutors), ...executors].flatMap((executor) =>
-        [...executor.tasks.values()].map((task) => toTask(executor, task)),
+        [...executor.tasks.values()].map((task) => toTask(state, executor, task)),
       ),
+      operations: [...state.operations.values()].map(({ operation }) => operation),
     },
   }
 }
 
-/** A task as pages and re-registration show it. */
-export function toTask(executor: Executor, task: AgentTask): Task {
+/** A task as pages and re-registration show it: its newest state, and the update of it that the master has. */
+export function toTask(state: AgentState, executor: Executor, task: AgentTask): Task {
   const { info } = task
+  const told = state.frameworks.get(executor.frameworkId)?.updates.get(info.task_id.value)?.pending[0]
+  const last = told ?? task.statuses.at(-1)
   return {
     name: info.name,
     task_id: info.task_id,
@@ -115,7 +122,8 @@ export function toTask(executor: Executor, task: AgentTask): Task {
     state: task.state,
     resources: info.resources,
     statuses: task.statuses,
-    status_update_state: task.state,
+    status_update_state: last?.state,
+    status_update_uuid: last?.uuid,
     labels: info.labels,
     discovery: info.discovery,
     container: info.container,

@@ -2,16 +2,22 @@
  * What an agent knows. One owner: step() in agent.ts changes it in place; everyone else reads.
  *
  * ```
- * frameworks ── executors ─┬─ tasks (live)         containers ── what runs in each (executor or task)
- *                          └─ completed executors  streams ── status updates not yet acknowledged, by task
+ * frameworks ─┬─ executors ─┬─ tasks: not ended, or their last update is not acknowledged
+ *             │             └─ completedTasks
+ *             ├─ completedExecutors (some of their tasks may wait for acknowledgements)
+ *             └─ updates: status updates not acknowledged, by task
+ * containers ── whose process each is: an executor's, a task's, or one that was asked for through the operator API
+ * operations ── RESERVE, CREATE … whose outcome is not acknowledged
  * ```
  */
 
 import type {
   AgentInfo,
+  DrainConfig,
   ExecutorInfo,
   FrameworkInfo,
   KillPolicy,
+  Operation,
   TaskInfo,
   TaskState,
   TaskStatus,
@@ -20,6 +26,7 @@ import type {
 import { createRandom, type Random } from '../base/random.ts'
 import { Resources } from '../resources/resources.ts'
 import { type Counters, createCounters } from './counters.ts'
+import type { CheckKind } from './events.ts'
 import type { AgentOptions } from './options.ts'
 
 export type ExecutorKind =
@@ -30,6 +37,7 @@ export type ExecutorKind =
   /** A program of the framework's that speaks the executor API. */
   | 'custom'
 
+/** Built-in executors are never registering. */
 export type ExecutorPhase = 'registering' | 'running' | 'terminating'
 
 /** A task from its arrival until its last update is acknowledged. */
@@ -39,28 +47,35 @@ export interface AgentTask {
   readonly executorId: string
   /** Tasks of one LAUNCH_GROUP have the same. */
   readonly groupId: string | undefined
+  readonly resources: Resources
   /**
-   * staging: nothing was started yet, or a custom executor was not told; launching: its container is on its way;
-   * running; killing: it was asked to end; ended.
+   * staging: nothing was started yet, or a custom executor was not told; launching: its container, or another of its group, is
+   * on its way; running; killing: it was asked to end; ended.
    */
   phase: 'staging' | 'launching' | 'running' | 'killing' | 'ended'
-  /** As told to the master last. */
+  /** The newest. */
   state: TaskState
   /** Its own container with built-in executors; undefined for a task that only holds resources. */
   readonly containerId: string | undefined
+  /** Set when its container runs. */
   pid: number | undefined
-  /** What its end will be called when something other than its own exit ended it. */
+  /** What its end will be called when something other than its own exit ends it. */
   endCause: EndCause | undefined
+  /** When the grace of its kill is over. */
+  killDueAtMs: number | undefined
+  /** A kill that could not be told to a custom executor whose stream was broken. */
+  untoldKill: { readonly policy: KillPolicy | undefined } | undefined
+  /** Newest last. */
   readonly statuses: TaskStatus[]
-  healthy: boolean | undefined
-  readonly checks: Map<string, RunningCheck>
+  readonly checks: Map<CheckKind, RunningCheck>
 }
 
 /** Why a task is being ended. */
 export interface EndCause {
   readonly state: TaskState
-  readonly reason: TaskStatusReason | undefined
-  readonly message: string | undefined
+  readonly reason?: TaskStatusReason | undefined
+  readonly message?: string | undefined
+  readonly healthy?: boolean | undefined
 }
 
 /** A check or health check of a running task. */
@@ -70,6 +85,8 @@ export interface RunningCheck {
   hasSucceeded: boolean
   /** The outcome told last; a check tells only changes. */
   last: TaskStatus['check_status']
+  /** The health told last. */
+  healthy: boolean | undefined
   sequence: number
 }
 
@@ -81,10 +98,14 @@ export interface Executor {
   readonly containerId: string
   readonly sandboxPath: string
   readonly user: string | undefined
+  /** Its own, without those of its tasks; none for command executors. */
+  readonly resources: Resources
   phase: ExecutorPhase
   /** A custom executor's open stream. */
   streamId: string | undefined
   pid: number | undefined
+  /** What its tasks' end will be called when something other than its own exit ends it. */
+  endCause: EndCause | undefined
   /** Tasks that have not ended, and ended ones whose last update is not acknowledged. */
   readonly tasks: Map<string, AgentTask>
   readonly completedTasks: AgentTask[]
@@ -96,6 +117,8 @@ export interface AgentFramework {
   readonly frameworkId: string
   readonly executors: Map<string, Executor>
   readonly completedExecutors: Executor[]
+  /** By task id. */
+  readonly updates: Map<string, UpdateStream>
   /** It was shut down: nothing it runs is told to anyone any more. */
   isTerminating: boolean
 }
@@ -110,11 +133,34 @@ export interface UpdateStream {
 }
 
 /** Whose process a container is. */
-export interface ContainerOwner {
-  readonly frameworkId: string
-  readonly executorId: string
-  /** Absent for a custom executor's own. */
-  readonly taskId: string | undefined
+export type ContainerOwner =
+  | { readonly kind: 'executor'; readonly executor: Executor }
+  | { readonly kind: 'task'; readonly executor: Executor; readonly task: AgentTask }
+  | { readonly kind: 'operator'; readonly container: OperatorContainer }
+
+/** A container launched through the operator API: nested in an executor or a task, or standalone. */
+export interface OperatorContainer {
+  readonly containerId: string
+  /** Absent for a standalone one. */
+  readonly executor: Executor | undefined
+  readonly sandboxPath: string
+  phase: 'launching' | 'running' | 'ended'
+  pid: number | undefined
+  end: ContainerEnd | undefined
+}
+
+/** How a container ended, as WAIT_CONTAINER tells it. */
+export interface ContainerEnd {
+  readonly waitStatus?: number | undefined
+  readonly state?: TaskState | undefined
+  readonly reason?: TaskStatusReason | undefined
+  readonly message?: string | undefined
+}
+
+/** An operation on the agent's resources whose outcome the master has not acknowledged. */
+export interface AgentOperation {
+  readonly operation: Operation
+  retryAfterMs: number
 }
 
 export type LinkPhase = 'disconnected' | 'connecting' | 'registering' | 'registered'
@@ -127,18 +173,40 @@ export interface AgentState {
   registrationAttempts: number
   pingTimeoutMs: number
   masterHostname: string | undefined
-  readonly total: Resources
+  /** Reservations and volumes as operations made them. */
+  total: Resources
   readonly frameworks: Map<string, AgentFramework>
+  /** Oldest first. */
   readonly completedFrameworks: AgentFramework[]
   readonly containers: Map<string, ContainerOwner>
+  /** Containers of the operator API, also ended ones that were not removed. */
+  readonly operatorContainers: Map<string, OperatorContainer>
+  /** Requests that wait for a container's end, by container. */
+  readonly waiting: Map<string, WaitingRequest[]>
   /** Executor streams by their id. */
   readonly streams: Map<string, Executor>
-  /** By `frameworkId/taskId`. */
-  readonly updates: Map<string, UpdateStream>
+  /** By the uuid in hexadecimal digits. */
+  readonly operations: Map<string, AgentOperation>
+  /** Sandboxes of ended executors, and when each is removed. */
+  readonly sandboxes: Map<string, number>
+  /** Set from DRAIN until nothing is left to drain. */
+  drain: { readonly config: DrainConfig; readonly startedAtMs: number } | undefined
   readonly counters: Counters
+  /** Shutting everything down; then leaving; then gone. */
   isTerminating: boolean
+  hasLeft: boolean
 }
 
+/** A call that is answered when a container ends. */
+export interface WaitingRequest {
+  readonly requestId: string
+  readonly type: 'WAIT_CONTAINER' | 'WAIT_NESTED_CONTAINER'
+}
+
+/** How long an agent waits for a PING before a master has told it. */
+const PING_TIMEOUT_DEFAULT_MS = 75_000
+
+/** An agent that has not looked for its master yet. */
 export function createAgent(options: AgentOptions): AgentState {
   return {
     options,
@@ -146,16 +214,21 @@ export function createAgent(options: AgentOptions): AgentState {
     random: createRandom(options.seed),
     linkPhase: 'disconnected',
     registrationAttempts: 0,
-    pingTimeoutMs: 75_000,
+    pingTimeoutMs: PING_TIMEOUT_DEFAULT_MS,
     masterHostname: undefined,
     total: Resources.fromProto(options.info.resources),
     frameworks: new Map(),
     completedFrameworks: [],
     containers: new Map(),
+    operatorContainers: new Map(),
+    waiting: new Map(),
     streams: new Map(),
-    updates: new Map(),
+    operations: new Map(),
+    sandboxes: new Map(),
+    drain: undefined,
     counters: createCounters(),
     isTerminating: false,
+    hasLeft: false,
   }
 }
 
@@ -164,32 +237,49 @@ export function agentIdOf(state: AgentState): string {
   return state.info.id?.value ?? ''
 }
 
-/** A task that has not ended, or whose last update is not acknowledged. */
+/** The agent as pages name it: `slave(1)@10.0.0.1:5051`. */
+export function pidOf(state: AgentState): string {
+  const { ip, hostname, port } = state.options.address
+  return `slave(1)@${ip ?? hostname ?? ''}:${port}`
+}
+
+/** An executor that has not ended. */
+export function findExecutor(state: AgentState, frameworkId: string, executorId: string): Executor | undefined {
+  return state.frameworks.get(frameworkId)?.executors.get(executorId)
+}
+
+/** A task that has not ended, or whose last update is not acknowledged. O(executors of the framework). */
 export function findTask(
   state: AgentState,
   frameworkId: string,
   taskId: string,
-): { executor: Executor; task: AgentTask } | undefined {
+): { readonly executor: Executor; readonly task: AgentTask } | undefined {
   const framework = state.frameworks.get(frameworkId)
   if (framework === undefined) return undefined
-  // Ended executors keep tasks whose last update is not acknowledged.
-  for (const executor of [...framework.executors.values(), ...framework.completedExecutors]) {
-    const task = executor.tasks.get(taskId)
-    if (task !== undefined) return { executor, task }
+  // A command executor bears its task's id.
+  const own = framework.executors.get(taskId)
+  const ownTask = own?.tasks.get(taskId)
+  if (own !== undefined && ownTask !== undefined) return { executor: own, task: ownTask }
+  for (const executors of [framework.executors.values(), framework.completedExecutors]) {
+    for (const executor of executors) {
+      const task = executor.tasks.get(taskId)
+      if (task !== undefined) return { executor, task }
+    }
   }
   return undefined
 }
 
-/** What an executor and its tasks that have not ended hold. */
-export function usedByExecutor(executor: Executor): Resources {
-  let used = executor.kind === 'command' ? Resources.empty : Resources.fromProto(executor.info.resources)
-  for (const task of executor.tasks.values())
-    if (task.phase !== 'ended') used = used.plus(Resources.fromProto(task.info.resources))
-  return used
+/** Tasks that have not ended. */
+export function liveTasks(executor: Executor): AgentTask[] {
+  return [...executor.tasks.values()].filter(({ phase }) => phase !== 'ended')
 }
 
-/** The kill policy of a KILL, else the task's own; milliseconds. */
-export function graceMs(policy: KillPolicy | undefined, own: KillPolicy | undefined, fallbackMs: number): number {
-  const nanoseconds = policy?.grace_period?.nanoseconds ?? own?.grace_period?.nanoseconds
-  return nanoseconds === undefined ? fallbackMs : Number(nanoseconds) / 1e6
+/** Says whether a framework wants to be told more than the first frameworks could understand. */
+export function hasCapability(framework: AgentFramework | undefined, type: string): boolean {
+  return framework?.info.capabilities?.some((capability) => capability.type === type) ?? false
+}
+
+/** What a task is called that never ran: partition-aware frameworks are told more exactly. */
+export function lostState(framework: AgentFramework | undefined): 'TASK_LOST' | 'TASK_DROPPED' {
+  return hasCapability(framework, 'PARTITION_AWARE') ? 'TASK_DROPPED' : 'TASK_LOST'
 }

@@ -1,7 +1,7 @@
 /**
  * Each task's updates go to the master one by one, in order: the oldest is sent again, after 10 s and then twice as long each
- * time up to 10 minutes, until it is acknowledged with its uuid; then the next. With the oldest goes the newest state, so that
- * the master frees resources without waiting for acknowledgements.
+ * time up to 10 minutes, until it is acknowledged with its uuid; then the next. When a task ends, its oldest update is sent at
+ * once with the new state beside it, so that the master frees resources without waiting for acknowledgements.
  *
  * Source: the status update manager of the Mesos agent.
  */
@@ -16,13 +16,18 @@ import type {
 } from '@isthmus/proto/gen/mesos'
 import { nextUuidBytes } from '../base/random.ts'
 import { isTerminal } from '../framework/task-states.ts'
-import { type AgentTask, agentIdOf, type Executor, findTask, type UpdateStream } from './state.ts'
+import { forgetWhenIdle } from './frameworks.ts'
+import { type AgentFramework, type AgentTask, agentIdOf, type Executor, type UpdateStream } from './state.ts'
 import { cancelTimer, emit, note, setTimer, type Turn } from './turn.ts'
 
 export const RETRY_MIN_MS = 10_000
 export const RETRY_MAX_MS = 600_000
+/** Updates of one task that wait; beyond it the oldest but the one that is with the master are dropped. */
+export const PENDING_UPDATES_MAX = 1_000
 /** Statuses of a task kept for the pages. */
 const STATUSES_MAX = 32
+/** Ended tasks of an executor kept for the pages; as in Mesos. */
+const COMPLETED_TASKS_MAX = 200
 
 /** What an update says beside the state. */
 export interface UpdateFacts {
@@ -30,7 +35,6 @@ export interface UpdateFacts {
   readonly reason?: TaskStatusReason | undefined
   readonly message?: string | undefined
   readonly healthy?: boolean | undefined
-  readonly checkStatus?: CheckStatusInfo | undefined
 }
 
 /** Makes an update of a task and puts it in line. */
@@ -44,84 +48,137 @@ export function updateTask(
   forward(turn, executor, task, {
     task_id: task.info.task_id,
     state,
-    message: facts.message,
-    source: facts.source,
+    ...facts,
+    check_status: emptyCheckStatus(task),
+    uuid: nextUuidBytes(turn.state.random),
+  })
+}
+
+/** Repeats what was told last, with a new result of a check. */
+export function updateCheck(
+  turn: Turn,
+  executor: Executor,
+  task: AgentTask,
+  facts: Pick<TaskStatus, 'reason' | 'healthy' | 'check_status'>,
+): void {
+  const last = task.statuses.at(-1)
+  forward(turn, executor, task, {
+    task_id: task.info.task_id,
+    state: task.state,
+    source: 'SOURCE_EXECUTOR',
     reason: facts.reason,
-    healthy: facts.healthy ?? task.healthy,
-    check_status: facts.checkStatus ?? emptyCheckStatus(task),
+    healthy: facts.healthy ?? last?.healthy,
+    check_status: facts.check_status ?? last?.check_status ?? emptyCheckStatus(task),
     uuid: nextUuidBytes(turn.state.random),
   })
 }
 
 /** Puts an update in line, with what the agent adds to every update; its uuid is set. */
 export function forward(turn: Turn, executor: Executor, task: AgentTask, given: TaskStatus): void {
-  const status: TaskStatus = {
-    ...given,
-    agent_id: { value: agentIdOf(turn.state) },
-    executor_id: { value: executor.executorId },
-    timestamp: given.timestamp ?? turn.atMs / 1000,
-    container_status: { ...containerStatus(turn, executor, task), ...given.container_status },
-  }
+  const status = enriched(turn, executor, task, given)
   const wasEnded = task.phase === 'ended'
   task.state = status.state
-  task.statuses.push({ ...status, data: undefined })
+  task.statuses.push(status.data === undefined ? status : { ...status, data: undefined })
   if (task.statuses.length > STATUSES_MAX) task.statuses.shift()
   if (isTerminal(status.state) && !wasEnded) {
     task.phase = 'ended'
     countEnd(turn, status.state)
     endTimers(turn, task)
   }
-  if (turn.state.frameworks.get(executor.frameworkId)?.isTerminating !== false) return
-  const key = `${executor.frameworkId}/${task.info.task_id.value}`
-  let stream = turn.state.updates.get(key)
+  const framework = turn.state.frameworks.get(executor.frameworkId)
+  if (framework === undefined || framework.isTerminating) {
+    // Nobody will acknowledge it.
+    if (isTerminal(status.state)) completeTask(executor, task)
+    return
+  }
+  enqueue(turn, framework, status)
+}
+
+/** An update of a task that is not in the books: passed on all the same, as Mesos does. */
+export function forwardUnknown(turn: Turn, framework: AgentFramework, given: TaskStatus): void {
+  const agent_id = { value: agentIdOf(turn.state) }
+  enqueue(turn, framework, { ...given, agent_id, timestamp: given.timestamp ?? turn.atMs / 1000 })
+}
+
+/** Tells the framework that a task never ran here. */
+export function refuse(
+  turn: Turn,
+  framework: AgentFramework,
+  ids: Pick<TaskStatus, 'task_id' | 'executor_id'>,
+  why: { readonly state: TaskState; readonly reason: TaskStatusReason; readonly message: string },
+): void {
+  countEnd(turn, why.state)
+  const uuid = nextUuidBytes(turn.state.random)
+  forwardUnknown(turn, framework, { ...ids, ...why, source: 'SOURCE_AGENT', uuid })
+}
+
+function enqueue(turn: Turn, framework: AgentFramework, status: TaskStatus): void {
+  const { frameworkId, updates } = framework
+  const taskId = status.task_id.value
+  turn.state.counters.validStatusUpdates += 1
+  let stream = updates.get(taskId)
   if (stream === undefined) {
-    stream = {
-      frameworkId: executor.frameworkId,
-      taskId: task.info.task_id.value,
-      pending: [],
-      retryAfterMs: RETRY_MIN_MS,
-      latestState: status.state,
-    }
-    turn.state.updates.set(key, stream)
+    stream = { frameworkId, taskId, pending: [], retryAfterMs: RETRY_MIN_MS, latestState: status.state }
+    updates.set(taskId, stream)
   }
   stream.pending.push(status)
   stream.latestState = status.state
-  turn.state.counters.validStatusUpdates += 1
+  if (stream.pending.length > PENDING_UPDATES_MAX) {
+    stream.pending.splice(1, 1)
+    note(turn, 'warn', 'too many updates wait: an old one is dropped', { frameworkId, taskId })
+  }
   if (stream.pending.length === 1) send(turn, stream)
   else if (isTerminal(status.state)) sendHead(turn, stream)
 }
 
 /** The master passes the framework's acknowledgement on. */
 export function acknowledge(turn: Turn, frameworkId: string, taskId: string, uuid: Uint8Array): void {
-  const key = `${frameworkId}/${taskId}`
-  const stream = turn.state.updates.get(key)
+  const framework = turn.state.frameworks.get(frameworkId)
+  const stream = framework?.updates.get(taskId)
   const head = stream?.pending[0]
-  if (stream === undefined || head === undefined || !equalBytes(head.uuid, uuid)) {
+  if (framework === undefined || stream === undefined || head === undefined || !equalBytes(head.uuid, uuid)) {
     note(turn, 'debug', 'acknowledgement of an update that is not the oldest', { frameworkId, taskId })
     return
   }
   stream.pending.shift()
-  cancelTimer(turn, { kind: 'retryUpdate', frameworkId, taskId })
   stream.retryAfterMs = RETRY_MIN_MS
   if (stream.pending.length > 0) {
     send(turn, stream)
     return
   }
-  turn.state.updates.delete(key)
-  if (isTerminal(head.state)) forgetTask(turn, frameworkId, taskId)
+  cancelTimer(turn, { kind: 'retryUpdate', frameworkId, taskId })
+  framework.updates.delete(taskId)
+  if (isTerminal(head.state)) forgetTask(framework, taskId)
+  forgetWhenIdle(turn, framework)
 }
 
 /** The oldest update of a task was not acknowledged in time. */
 export function retryUpdate(turn: Turn, frameworkId: string, taskId: string): void {
-  const stream = turn.state.updates.get(`${frameworkId}/${taskId}`)
-  if (stream === undefined) return
+  const stream = turn.state.frameworks.get(frameworkId)?.updates.get(taskId)
+  // Without a master nobody can answer; the next registration sends everything.
+  if (stream === undefined || turn.state.linkPhase !== 'registered') return
   stream.retryAfterMs = Math.min(stream.retryAfterMs * 2, RETRY_MAX_MS)
   send(turn, stream)
 }
 
 /** Sends every stream's oldest update, after a new registration. */
 export function resendAll(turn: Turn): void {
-  for (const stream of turn.state.updates.values()) send(turn, stream)
+  for (const { updates } of turn.state.frameworks.values()) {
+    for (const stream of updates.values()) {
+      stream.retryAfterMs = RETRY_MIN_MS
+      send(turn, stream)
+    }
+  }
+}
+
+/** Drops a framework's updates: nobody wants them any more. */
+export function dropUpdates(turn: Turn, framework: AgentFramework): void {
+  const { frameworkId, updates } = framework
+  for (const taskId of updates.keys()) cancelTimer(turn, { kind: 'retryUpdate', frameworkId, taskId })
+  updates.clear()
+  for (const executor of [...framework.executors.values(), ...framework.completedExecutors]) {
+    for (const task of [...executor.tasks.values()]) if (task.phase === 'ended') completeTask(executor, task)
+  }
 }
 
 function send(turn: Turn, stream: UpdateStream): void {
@@ -137,37 +194,63 @@ function sendHead(turn: Turn, stream: UpdateStream): void {
   emit(turn, { kind: 'sendToMaster', message: { type: 'STATUS_UPDATE', status_update: update } })
 }
 
-function forgetTask(turn: Turn, frameworkId: string, taskId: string): void {
-  const found = findTask(turn.state, frameworkId, taskId)
-  if (found === undefined) return
-  found.executor.tasks.delete(taskId)
-  found.executor.completedTasks.push(found.task)
-  if (found.executor.completedTasks.length > STATUSES_MAX * 8) found.executor.completedTasks.shift()
-}
-
-function endTimers(turn: Turn, task: AgentTask): void {
-  const frameworkId = task.frameworkId
-  const taskId = task.info.task_id.value
-  if (task.info.max_completion_time !== undefined) cancelTimer(turn, { kind: 'completionTime', frameworkId, taskId })
-  for (const kind of ['check', 'healthCheck'] as const)
-    if (task.checks.has(kind)) cancelTimer(turn, { kind: 'check', frameworkId, taskId, of: kind })
-  task.checks.clear()
-  if (task.containerId !== undefined) cancelTimer(turn, { kind: 'killGrace', containerId: task.containerId })
-}
-
-function containerStatus(turn: Turn, executor: Executor, task: AgentTask): ContainerStatus {
-  const own = { value: executor.containerId }
-  const isNested = executor.kind === 'default' && task.containerId !== undefined
-  const pid = task.pid ?? executor.pid
-  const ip = turn.state.options.address.ip
-  return {
-    container_id: isNested ? { value: ownPart(task.containerId ?? ''), parent: own } : own,
-    executor_pid: pid,
-    network_infos: ip === undefined ? undefined : [{ ip_addresses: [{ protocol: 'IPv4', ip_address: ip }] }],
+function forgetTask(framework: AgentFramework, taskId: string): void {
+  for (const executors of [framework.executors.values(), framework.completedExecutors]) {
+    for (const executor of executors) {
+      const task = executor.tasks.get(taskId)
+      if (task?.phase === 'ended') return completeTask(executor, task)
+    }
   }
 }
 
-function ownPart(containerId: string): string {
+function completeTask(executor: Executor, task: AgentTask): void {
+  executor.tasks.delete(task.info.task_id.value)
+  executor.completedTasks.push(task)
+  if (executor.completedTasks.length > COMPLETED_TASKS_MAX) executor.completedTasks.shift()
+}
+
+function endTimers(turn: Turn, task: AgentTask): void {
+  const { frameworkId, containerId } = task
+  const taskId = task.info.task_id.value
+  if (task.info.max_completion_time !== undefined) cancelTimer(turn, { kind: 'completionTime', frameworkId, taskId })
+  if (containerId === undefined) return
+  for (const kind of task.checks.keys()) cancelTimer(turn, { kind: 'check', containerId, of: kind })
+  task.checks.clear()
+  if (task.killDueAtMs !== undefined) cancelTimer(turn, { kind: 'killGrace', containerId })
+}
+
+function enriched(turn: Turn, executor: Executor, task: AgentTask, given: TaskStatus): TaskStatus {
+  const status: TaskStatus = {
+    ...given,
+    agent_id: { value: agentIdOf(turn.state) },
+    executor_id: { value: executor.executorId },
+    timestamp: given.timestamp ?? turn.atMs / 1000,
+  }
+  // What the agent itself reports is about containers that are not there: not yet, or no more.
+  if (given.source === 'SOURCE_AGENT') return status
+  return { ...status, container_status: { ...containerStatus(turn, executor, task), ...given.container_status } }
+}
+
+function containerStatus(turn: Turn, executor: Executor, task: AgentTask): ContainerStatus {
+  const parent = { value: executor.containerId }
+  if (executor.kind === 'default') {
+    const { containerId } = task
+    return { container_id: containerId === undefined ? parent : { value: lastPart(containerId), parent } }
+  }
+  const { ip } = turn.state.options.address
+  return {
+    container_id: parent,
+    executor_pid: executor.pid,
+    network_infos: ip === undefined ? undefined : [{ ip_addresses: [{ protocol: protocolOf(ip), ip_address: ip }] }],
+  }
+}
+
+function protocolOf(ip: string): 'IPv4' | 'IPv6' {
+  return ip.includes(':') ? 'IPv6' : 'IPv4'
+}
+
+/** The id of a nested container without those it lies in. */
+export function lastPart(containerId: string): string {
   return containerId.slice(containerId.lastIndexOf('.') + 1)
 }
 
@@ -175,8 +258,6 @@ function ownPart(containerId: string): string {
 function emptyCheckStatus(task: AgentTask): CheckStatusInfo | undefined {
   const { check } = task.info
   if (check === undefined) return undefined
-  const last = task.checks.get('check')?.last
-  if (last !== undefined) return last
   if (check.type === 'HTTP') return { type: 'HTTP', http: {} }
   return check.type === 'TCP' ? { type: 'TCP', tcp: {} } : { type: 'COMMAND', command: {} }
 }
@@ -190,6 +271,7 @@ function countEnd(turn: Turn, state: TaskState): void {
   else if (state === 'TASK_GONE') counters.tasksGone += 1
 }
 
-function equalBytes(a: Uint8Array | undefined, b: Uint8Array): boolean {
-  return a !== undefined && a.length === b.length && a.every((byte, at) => byte === b[at])
+/** Says whether two uuids are the same. */
+export function equalBytes(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
+  return a !== undefined && b !== undefined && a.length === b.length && a.every((byte, at) => byte === b[at])
 }

@@ -4,22 +4,26 @@ import type { AgentEffect } from './effects.ts'
 import type { AgentTimer } from './events.ts'
 import type { AgentState } from './state.ts'
 
+/** What every part of a step gets. */
 export interface Turn {
   readonly state: AgentState
   readonly atMs: number
   readonly effects: AgentEffect[]
 }
 
+/** Asks something of the world. */
 export function emit(turn: Turn, effect: AgentEffect): void {
   turn.effects.push(effect)
 }
 
+/** Answers a request with a status and plain text. */
 export function respond(turn: Turn, requestId: string, status: number, text?: string): void {
   turn.effects.push(
     text === undefined ? { kind: 'respond', requestId, status } : { kind: 'respond', requestId, status, text },
   )
 }
 
+/** Says something that people may want to read. */
 export function note(
   turn: Turn,
   level: 'debug' | 'info' | 'warn' | 'error',
@@ -34,25 +38,32 @@ export function setTimer(turn: Turn, timer: AgentTimer, afterMs: number): void {
   turn.effects.push({ kind: 'setTimer', key: timerKey(timer), timer, atMs: turn.atMs + afterMs })
 }
 
+/** Takes a wish to be woken back. */
 export function cancelTimer(turn: Turn, timer: AgentTimer): void {
   turn.effects.push({ kind: 'cancelTimer', key: timerKey(timer) })
 }
 
+// Ids may hold blanks, but neither slashes nor control characters.
 function timerKey(timer: AgentTimer): string {
   switch (timer.kind) {
     case 'register':
     case 'pingTimeout':
+    case 'leave':
       return timer.kind
     case 'retryUpdate':
     case 'completionTime':
-      return `${timer.kind} ${timer.frameworkId} ${timer.taskId}`
+      return `${timer.kind} ${timer.frameworkId}/${timer.taskId}`
     case 'executorRegistration':
     case 'executorShutdown':
-      return `${timer.kind} ${timer.frameworkId} ${timer.executorId}`
+      return `${timer.kind} ${timer.frameworkId}/${timer.executorId}`
     case 'check':
-      return `${timer.of} ${timer.frameworkId} ${timer.taskId}`
+      return `${timer.of} ${timer.containerId}`
     case 'killGrace':
       return `${timer.kind} ${timer.containerId}`
+    case 'executorHeartbeat':
+      return `${timer.kind} ${timer.streamId}`
+    case 'retryOperation':
+      return `${timer.kind} ${timer.operationUuid}`
     case 'collectSandbox':
       return `${timer.kind} ${timer.path}`
     default:

@@ -2,40 +2,57 @@
 
 import { isTerminal } from '../framework/task-states.ts'
 import { printRanges } from '../resources/ranges.ts'
-import { Resources } from '../resources/resources.ts'
-import { COMMAND_EXECUTOR_CPUS_MILLI, COMMAND_EXECUTOR_MEMORY_MB } from './containers.ts'
-import { pidOf } from './operators.ts'
+import type { Resources } from '../resources/resources.ts'
+import { containerLimits, containerResources, usedByAll, usedByExecutor } from './resources.ts'
 import {
   type AgentFramework,
   type AgentState,
   type AgentTask,
   agentIdOf,
   type Executor,
-  usedByExecutor,
+  hasCapability,
+  pidOf,
 } from './state.ts'
 
 type Json = Readonly<Record<string, unknown>>
 
+const BYTES_PER_MB = 1_048_576
+
 /** GET /state. The shell adds version, build and flags. */
 export function statePage(state: AgentState): Json {
+  const { total, options, drain } = state
+  const used = usedByAll(state).unallocate()
   return {
     id: agentIdOf(state),
     pid: pidOf(state),
     hostname: state.info.hostname,
-    start_time: state.options.startedAtMs / 1000,
+    start_time: options.startedAtMs / 1000,
     master_hostname: state.masterHostname,
-    resources: resourcesObject(state.total),
-    reserved_resources: Object.fromEntries(
-      [...state.total.reservations()].map(([role, bag]) => [role, resourcesObject(bag)]),
-    ),
-    unreserved_resources: resourcesObject(state.total.unreserved()),
+    capabilities: options.capabilities.map(({ type }) => type),
+    resources: resourcesObject(total),
+    reserved_resources: byRole(total, resourcesObject),
+    reserved_resources_full: byRole(total, (bag) => bag.toPreRefinementProto()),
+    reserved_resources_allocated: byRole(used, resourcesObject),
+    unreserved_resources: resourcesObject(total.unreserved()),
+    unreserved_resources_full: total.unreserved().toPreRefinementProto(),
+    unreserved_resources_allocated: resourcesObject(used.unreserved()),
     attributes: attributesObject(state),
+    ...(drain === undefined
+      ? {}
+      : {
+          drain_config: drain.config,
+          estimated_drain_start_time_seconds: drain.startedAtMs / 1000,
+        }),
     frameworks: [...state.frameworks.values()].map((framework) =>
       frameworkObject(framework, framework.executors.values()),
     ),
     completed_frameworks: state.completedFrameworks.map((framework) => frameworkObject(framework, [])),
     resource_providers: [],
   }
+}
+
+function byRole(bag: Resources, show: (bag: Resources) => unknown): Json {
+  return Object.fromEntries([...bag.reservations()].map(([role, reserved]) => [role, show(reserved)]))
 }
 
 /** GET /containers, without statistics: those are the shell's to add. */
@@ -54,11 +71,14 @@ export function containersPage(state: AgentState): Json[] {
 }
 
 function limitsOf(executor: Executor): Json {
-  const used = usedByExecutor(executor)
-  const own = executor.kind === 'command' ? 1 : 0
+  const requests = containerResources(executor)
+  const limits = { ...requests, ...containerLimits(executor) }
+  const { cpusMilli = requests.cpusMilli, memoryMb = requests.memoryMb } = limits
   return {
-    cpus_limit: (used.milli('cpus') + own * COMMAND_EXECUTOR_CPUS_MILLI) / 1000,
-    mem_limit_bytes: (used.milli('mem') / 1000 + own * COMMAND_EXECUTOR_MEMORY_MB) * 1_048_576,
+    cpus_limit: cpusMilli / 1000,
+    cpus_soft_limit: requests.cpusMilli / 1000,
+    mem_limit_bytes: memoryMb * BYTES_PER_MB,
+    mem_soft_limit_bytes: requests.memoryMb * BYTES_PER_MB,
   }
 }
 
@@ -72,7 +92,7 @@ function frameworkObject(framework: AgentFramework, executors: Iterable<Executor
     failover_timeout: info.failover_timeout ?? 0,
     checkpoint: info.checkpoint ?? false,
     hostname: info.hostname ?? '',
-    ...(info.roles === undefined ? { role: info.role ?? '*' } : { roles: info.roles }),
+    ...(hasCapability(framework, 'MULTI_ROLE') ? { roles: info.roles ?? [] } : { role: info.role ?? '*' }),
     executors: [...executors].map(executorObject),
     completed_executors: framework.completedExecutors.map(executorObject),
   }
@@ -88,10 +108,16 @@ function executorObject(executor: Executor): Json {
     directory: executor.sandboxPath,
     resources: resourcesObject(usedByExecutor(executor)),
     type: executor.kind === 'default' ? 'DEFAULT' : 'CUSTOM',
-    tasks: tasks.filter(({ state }) => !isTerminal(state)).map((task) => taskObject(executor, task)),
+    tasks: tasks
+      .filter(({ state, phase }) => !isTerminal(state) && phase !== 'staging')
+      .map((task) => taskObject(executor, task)),
     queued_tasks: tasks
       .filter(({ phase }) => phase === 'staging')
-      .map(({ info }) => ({ id: info.task_id.value, name: info.name })),
+      .map(({ info, resources }) => ({
+        id: info.task_id.value,
+        name: info.name,
+        resources: resourcesObject(resources),
+      })),
     completed_tasks: [...tasks.filter(({ state }) => isTerminal(state)), ...executor.completedTasks].map((task) =>
       taskObject(executor, task),
     ),
@@ -107,7 +133,7 @@ function taskObject(executor: Executor, task: AgentTask): Json {
     executor_id: executor.kind === 'command' ? '' : task.executorId,
     slave_id: info.agent_id.value,
     state: task.state,
-    resources: resourcesObject(Resources.fromProto(info.resources)),
+    resources: resourcesObject(task.resources),
     role:
       info.resources?.find(({ allocation_info }) => allocation_info?.role !== undefined)?.allocation_info?.role ?? '*',
     statuses: task.statuses.map(({ state, timestamp, container_status, healthy }) => ({

@@ -10,11 +10,16 @@ export function agentMetrics(state: AgentState, atMs: number): Record<string, nu
     'slave/uptime_secs': (atMs - state.options.startedAtMs) / 1000,
     'slave/registered': state.linkPhase === 'registered' ? 1 : 0,
     'slave/recovery_errors': 0,
+    'slave/recovery_time_secs': 0,
+    'slave/executor_directory_max_allowed_age_secs': state.options.gcDelayMs / 1000,
     'slave/frameworks_active': state.frameworks.size,
     ...executorMetrics(executors),
     ...taskMetrics(executors),
     ...resourceMetrics(state, executors),
     ...counterMetrics(state),
+    'gc/path_removals_pending': state.sandboxes.size,
+    'gc/path_removals_succeeded': state.counters.pathRemovals,
+    'gc/path_removals_failed': 0,
   }
 }
 
@@ -65,6 +70,9 @@ function counterMetrics({ counters }: AgentState): Record<string, number> {
     'slave/tasks_gone': counters.tasksGone,
     'slave/valid_status_updates': counters.validStatusUpdates,
     'slave/invalid_status_updates': counters.invalidStatusUpdates,
+    'slave/valid_framework_messages': counters.validFrameworkMessages,
+    'slave/invalid_framework_messages': counters.invalidFrameworkMessages,
+    'slave/executors_preempted': 0,
     'slave/executors_terminated': counters.executorsTerminated,
     'slave/container_launch_errors': counters.containerLaunchErrors,
   }

@@ -9,12 +9,7 @@ import { step } from '../../agent/agent.ts'
 import type { AgentEffect, CheckSpec, ContainerSpec } from '../../agent/effects.ts'
 import type { AgentEvent, AgentTimer, CheckOutcome } from '../../agent/events.ts'
 import type { AgentState } from '../../agent/state.ts'
-import {
-  type Containerizer,
-  type ContainerListener,
-  type ContainerResources,
-  containerCommand,
-} from '../containers/container.ts'
+import { type Containerizer, type ContainerListener, containerCommand } from '../containers/container.ts'
 import type { VirtualFiles } from '../disk/virtual-files.ts'
 import type { CheckRequest, CheckResult, CheckRunner } from '../health/check.ts'
 import { answerText } from '../http/answers.ts'
@@ -47,6 +42,9 @@ export interface AgentShellOptions {
   /** The agent is done (`error` absent), or a bug was found. */
   readonly ended: (reason: string, error?: unknown) => void
 }
+
+/** How long the last messages to the master may take at the end. */
+const DRAIN_PATIENCE_MS = 1_000
 
 const NOT_ACCEPTABLE = "Expecting 'Accept' to allow application/json or application/x-protobuf or application/recordio"
 
@@ -127,6 +125,7 @@ export class AgentShell {
   async stop(): Promise<void> {
     this.#loop.stop()
     await this.#containerizer?.close()
+    await Promise.race([this.#link.drained(), new Promise((wake) => setTimeout(wake, DRAIN_PATIENCE_MS))])
     this.#executors.closeAll()
     this.#link.end()
   }
@@ -201,7 +200,7 @@ export class AgentShell {
         this.#launch(effect.spec)
         return
       case 'updateContainer':
-        this.#containerizer?.update(effect.containerId, effect.resources, limitsOf(effect))
+        this.#containerizer?.update(effect.containerId, effect.resources, effect.limits)
         return
       case 'signalContainer':
         this.#containerizer?.signal(effect.containerId, effect.signal as NodeJS.Signals)
@@ -291,14 +290,6 @@ export class AgentShell {
       },
     })
   }
-}
-
-/** Hard limits of a change, when the machine names some. */
-function limitsOf(change: {
-  readonly kind: 'updateContainer'
-  readonly limits?: Partial<ContainerResources> | undefined
-}): Partial<ContainerResources> | undefined {
-  return change.limits
 }
 
 function checkRequest(

@@ -1,0 +1,103 @@
+/**
+ * RESERVE, UNRESERVE, CREATE, DESTROY, GROW_VOLUME, SHRINK_VOLUME: the master has checked them and counts with their result; here the
+ * agent's total follows. The outcome is told until the master acknowledges it.
+ */
+
+import type { MasterMessageAcknowledgeOperation, MasterMessageApplyOperation } from '@isthmus/proto/gen/agent-link'
+import type { Operation, OperationStatus } from '@isthmus/proto/gen/mesos'
+import { nextUuidBytes } from '../base/random.ts'
+import { conversionOf } from '../resources/operations.ts'
+import type { AgentOperation, AgentState } from './state.ts'
+import { agentIdOf } from './state.ts'
+import { equalBytes, RETRY_MAX_MS, RETRY_MIN_MS } from './status-updates.ts'
+import { cancelTimer, emit, note, setTimer, type Turn } from './turn.ts'
+
+/** APPLY_OPERATION. One that is known already is only told again. */
+export function applyOperation(turn: Turn, given: MasterMessageApplyOperation): void {
+  const { state } = turn
+  const key = hex(given.operation_uuid.value)
+  const known = state.operations.get(key)
+  if (known !== undefined) return send(turn, key, known)
+  const status: OperationStatus = {
+    operation_id: given.operation.id,
+    agent_id: { value: agentIdOf(state) },
+    uuid: { value: nextUuidBytes(state.random) },
+    ...outcomeOf(state, given),
+  }
+  const operation: Operation = {
+    framework_id: given.framework_id,
+    agent_id: { value: agentIdOf(state) },
+    info: given.operation,
+    latest_status: status,
+    statuses: [status],
+    uuid: given.operation_uuid,
+  }
+  const entered: AgentOperation = { operation, retryAfterMs: RETRY_MIN_MS }
+  state.operations.set(key, entered)
+  if (status.state !== 'OPERATION_FINISHED') {
+    note(turn, 'warn', 'operation failed', { type: given.operation.type, reason: status.message })
+    tellTotal(turn)
+  }
+  send(turn, key, entered)
+}
+
+/** Changes the agent's total, unless what the operation needs is not there. */
+function outcomeOf(
+  state: AgentState,
+  { operation }: MasterMessageApplyOperation,
+): Pick<OperationStatus, 'state' | 'message' | 'converted_resources'> {
+  const conversion = conversionOf(operation)
+  if (typeof conversion === 'string') return { state: 'OPERATION_FAILED', message: conversion }
+  const consumed = conversion.consumed.unallocate()
+  if (!state.total.contains(consumed)) {
+    return { state: 'OPERATION_FAILED', message: `${state.total} does not contain ${consumed}` }
+  }
+  state.total = state.total.minus(consumed).plus(conversion.converted.unallocate())
+  return { state: 'OPERATION_FINISHED', converted_resources: conversion.converted.toProto() }
+}
+
+/** ACKNOWLEDGE_OPERATION. */
+export function acknowledgeOperation(turn: Turn, given: MasterMessageAcknowledgeOperation): void {
+  const operationUuid = hex(given.operation_uuid.value)
+  const known = turn.state.operations.get(operationUuid)
+  if (known === undefined || !equalBytes(known.operation.latest_status.uuid?.value, given.status_uuid)) {
+    note(turn, 'debug', 'acknowledgement of an operation that is not known', { operationUuid })
+    return
+  }
+  turn.state.operations.delete(operationUuid)
+  cancelTimer(turn, { kind: 'retryOperation', operationUuid })
+}
+
+/** The outcome of an operation was not acknowledged in time. */
+export function retryOperation(turn: Turn, operationUuid: string): void {
+  const known = turn.state.operations.get(operationUuid)
+  if (known === undefined || turn.state.linkPhase !== 'registered') return
+  known.retryAfterMs = Math.min(known.retryAfterMs * 2, RETRY_MAX_MS)
+  send(turn, operationUuid, known)
+}
+
+/** Tells all outcomes again, after a new registration. */
+export function resendOperations(turn: Turn): void {
+  for (const [key, known] of turn.state.operations) {
+    known.retryAfterMs = RETRY_MIN_MS
+    send(turn, key, known)
+  }
+}
+
+function send(turn: Turn, operationUuid: string, { operation, retryAfterMs }: AgentOperation): void {
+  setTimer(turn, { kind: 'retryOperation', operationUuid }, retryAfterMs)
+  if (turn.state.linkPhase !== 'registered') return
+  const { framework_id, uuid, latest_status: status } = operation
+  const operation_status = { framework_id, operation_uuid: uuid, status }
+  emit(turn, { kind: 'sendToMaster', message: { type: 'OPERATION_STATUS', operation_status } })
+}
+
+/** The master counts with another result: this is what there is. */
+function tellTotal(turn: Turn): void {
+  const resources = turn.state.total.toProto()
+  emit(turn, { kind: 'sendToMaster', message: { type: 'UPDATE_RESOURCES', update_resources: { resources } } })
+}
+
+function hex(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
+}
