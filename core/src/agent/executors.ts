@@ -83,8 +83,12 @@ export function closeExecutorStream(turn: Turn, executor: Executor): void {
   executor.streamId = undefined
 }
 
-/** Without a link nothing is lost: the next registration does not name the executor. */
-function tellExited(turn: Turn, { frameworkId, executorId }: Executor, waitStatus: number): void {
+/** EXITED_EXECUTOR. Without a link nothing is lost: the next registration does not name the executor. */
+export function tellExited(
+  turn: Turn,
+  { frameworkId, executorId }: Pick<Executor, 'frameworkId' | 'executorId'>,
+  waitStatus: number,
+): void {
   if (turn.state.linkPhase !== 'registered') return
   emit(turn, {
     kind: 'sendToMaster',

@@ -8,7 +8,7 @@ import { commandExecutorInfo } from './command-executor.ts'
 import { updateContainer } from './containers.ts'
 import { deliverTasks, startCustom } from './custom-executor.ts'
 import { containerIdFor } from './default-executor.ts'
-import { createExecutor } from './executors.ts'
+import { createExecutor, tellExited } from './executors.ts'
 import { enterFramework, forgetWhenIdle } from './frameworks.ts'
 import { unknownResources } from './resources.ts'
 import {
@@ -24,21 +24,28 @@ import { refuse } from './status-updates.ts'
 import { note, type Turn } from './turn.ts'
 import { idProblem } from './validation.ts'
 
+/** The wait status of an executor that never ran; as Mesos tells it. */
+const NEVER_RAN = -1
+
 /** Tasks that came together, for one executor. */
 interface Launch {
   readonly kind: ExecutorKind
   readonly executorInfo: ExecutorInfo
   readonly tasks: readonly TaskInfo[]
   readonly groupId: string | undefined
+  /** False: an executor has to be there. */
+  readonly mayLaunchExecutor: boolean
 }
 
 /** One task: on a custom executor, or by itself under a command executor that bears its id. */
-export function runTask(turn: Turn, { framework_info: info, task }: MasterMessageRunTask): void {
+export function runTask(turn: Turn, message: MasterMessageRunTask): void {
+  const { framework_info: info, task } = message
   const framework = enterFramework(turn, info)
   if (framework === undefined) return
   const kind = task.executor === undefined ? 'command' : task.executor.type === 'DEFAULT' ? 'default' : 'custom'
+  const mayLaunchExecutor = message.launch_executor ?? true
   const executorInfo = task.executor ?? commandExecutorInfo(task, framework.frameworkId)
-  launch(turn, framework, { kind, executorInfo, tasks: [task], groupId: undefined })
+  launch(turn, framework, { kind, executorInfo, tasks: [task], groupId: undefined, mayLaunchExecutor })
 }
 
 /** Tasks that start and end together, on a default or custom executor. */
@@ -47,7 +54,13 @@ export function runTaskGroup(turn: Turn, message: MasterMessageRunTaskGroup): vo
   const tasks = message.task_group.tasks ?? []
   if (framework === undefined) return
   const kind: ExecutorKind = message.executor.type === 'CUSTOM' ? 'custom' : 'default'
-  launch(turn, framework, { kind, executorInfo: message.executor, tasks, groupId: tasks[0]?.task_id.value })
+  launch(turn, framework, {
+    kind,
+    executorInfo: message.executor,
+    tasks,
+    groupId: tasks[0]?.task_id.value,
+    mayLaunchExecutor: message.launch_executor ?? true,
+  })
 }
 
 function launch(turn: Turn, framework: AgentFramework, what: Launch): void {
@@ -87,13 +100,17 @@ function refuseAll(
   for (const { task_id } of what.tasks) {
     refuse(turn, framework, { task_id, executor_id: what.executorInfo.executor_id }, { state, reason, message })
   }
+  // The master has charged an executor that will never be.
+  const executorId = what.executorInfo.executor_id.value
+  const isCharged = what.kind !== 'command' && what.mayLaunchExecutor && !framework.executors.has(executorId)
+  if (isCharged) tellExited(turn, { frameworkId: framework.frameworkId, executorId }, NEVER_RAN)
 }
 
 /** What this agent itself has against a launch; undefined when nothing. Most was checked by the master. */
 function refusalOf(
   turn: Turn,
   framework: AgentFramework,
-  { kind, executorInfo, tasks }: Launch,
+  { kind, executorInfo, tasks, mayLaunchExecutor }: Launch,
 ): Required<Omit<EndCause, 'healthy'>> | undefined {
   const state = lostState(framework)
   const ids = [framework.frameworkId, executorInfo.executor_id.value, ...tasks.map(({ task_id }) => task_id.value)]
@@ -103,6 +120,8 @@ function refusalOf(
   const known = framework.executors.get(executorInfo.executor_id.value)
   if (known?.phase === 'terminating')
     return { state, reason: 'REASON_EXECUTOR_TERMINATED', message: 'Executor terminating' }
+  if (known === undefined && !mayLaunchExecutor)
+    return { state, reason: 'REASON_EXECUTOR_TERMINATED', message: 'Executor terminated' }
   if (known !== undefined && (known.kind !== kind || kind === 'command'))
     return { state, reason: 'REASON_TASK_INVALID', message: `Executor '${known.executorId}' is of another kind` }
   const unknown = tasks

@@ -26,7 +26,8 @@ function launchTask(turn: Turn, acceptance: Acceptance, task: TaskInfo): void {
   const executor = task.executor && newExecutor(acceptance, task.executor)
   if (executor !== undefined) chargeExecutor(acceptance, executor)
   enterTask(turn, acceptance, task, task.executor?.executor_id.value ?? '')
-  sendToAgent(turn, agent, { type: 'RUN_TASK', run_task: { framework_info: framework.info, task } })
+  const launch_executor = task.executor && executor !== undefined
+  sendToAgent(turn, agent, { type: 'RUN_TASK', run_task: { framework_info: framework.info, task, launch_executor } })
 }
 
 /** LAUNCH_GROUP: all tasks or none. */
@@ -59,6 +60,7 @@ export function launchGroup(turn: Turn, acceptance: Acceptance, operation: Offer
       framework_info: framework.info,
       executor,
       task_group: { tasks: tasks.map((task) => ({ ...task, executor })) },
+      launch_executor: fresh !== undefined,
     },
   })
 }
