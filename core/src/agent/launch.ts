@@ -1,7 +1,7 @@
 /** RUN_TASK and RUN_TASK_GROUP: find the executor or make it, and hand it the tasks. */
 
 import type { MasterMessageRunTask, MasterMessageRunTaskGroup } from '@isthmus/proto/gen/agent-link'
-import type { ExecutorInfo, TaskInfo } from '@isthmus/proto/gen/mesos'
+import type { ExecutorInfo, TaskInfo, TaskState, TaskStatusReason } from '@isthmus/proto/gen/mesos'
 import { Resources } from '../resources/resources.ts'
 import { startTasks } from './built-in.ts'
 import { commandExecutorInfo } from './command-executor.ts'
@@ -11,15 +11,7 @@ import { containerIdFor } from './default-executor.ts'
 import { createExecutor, tellExited } from './executors.ts'
 import { enterFramework, forgetWhenIdle } from './frameworks.ts'
 import { unknownResources } from './resources.ts'
-import {
-  type AgentFramework,
-  type AgentTask,
-  type EndCause,
-  type Executor,
-  type ExecutorKind,
-  findTask,
-  lostState,
-} from './state.ts'
+import { type AgentFramework, type AgentTask, type Executor, type ExecutorKind, findTask, lostState } from './state.ts'
 import { refuse } from './status-updates.ts'
 import { note, type Turn } from './turn.ts'
 import { idProblem } from './validation.ts'
@@ -35,6 +27,13 @@ interface Launch {
   readonly groupId: string | undefined
   /** False: an executor has to be there. */
   readonly mayLaunchExecutor: boolean
+}
+
+/** Why tasks are not run. */
+interface Refusal {
+  readonly state: TaskState
+  readonly reason: TaskStatusReason
+  readonly message: string
 }
 
 /** One task: on a custom executor, or by itself under a command executor that bears its id. */
@@ -65,14 +64,9 @@ export function runTaskGroup(turn: Turn, message: MasterMessageRunTaskGroup): vo
 
 function launch(turn: Turn, framework: AgentFramework, what: Launch): void {
   const twice = repeatedId(turn, framework, what.tasks)
-  if (twice !== undefined) {
-    // The task that has the id already will be heard of; a second story about it would only confuse.
-    note(turn, 'warn', 'task id is in use', { frameworkId: framework.frameworkId, taskId: twice })
-  } else if (what.tasks.length > 0) {
-    const refusal = refusalOf(turn, framework, what)
-    if (refusal === undefined) run(turn, framework, what)
-    else refuseAll(turn, framework, what, refusal)
-  }
+  const refusal = twice === undefined ? refusalOf(turn, framework, what) : repeatedCause(framework, twice)
+  if (refusal !== undefined) refuseAll(turn, framework, what, refusal)
+  else if (what.tasks.length > 0) run(turn, framework, what)
   forgetWhenIdle(turn, framework)
 }
 
@@ -80,24 +74,26 @@ function repeatedId(turn: Turn, framework: AgentFramework, tasks: readonly TaskI
   const ids = new Set<string>()
   for (const { task_id } of tasks) {
     const id = task_id.value
-    // A story that is not yet told to its end takes the id too.
-    const isInUse = framework.updates.has(id) || findTask(turn.state, framework.frameworkId, id) !== undefined
-    if (ids.has(id) || isInUse) return id
+    if (ids.has(id) || isInUse(turn, framework, id)) return id
     ids.add(id)
   }
   return undefined
 }
 
-function refuseAll(
-  turn: Turn,
-  framework: AgentFramework,
-  what: Launch,
-  why: Required<Omit<EndCause, 'healthy'>>,
-): void {
-  const { state, reason, message } = why
-  if (reason === undefined || message === undefined) return
+/** A story that is not yet told to its end takes the id too. */
+function isInUse(turn: Turn, framework: AgentFramework, id: string): boolean {
+  return framework.updates.has(id) || findTask(turn.state, framework.frameworkId, id) !== undefined
+}
+
+function repeatedCause(framework: AgentFramework, id: string): Refusal {
+  return { state: lostState(framework), reason: 'REASON_TASK_INVALID', message: `Task id '${id}' is in use` }
+}
+
+/** Tasks that have an id in use are not answered: a second story about it would only confuse. */
+function refuseAll(turn: Turn, framework: AgentFramework, what: Launch, { state, reason, message }: Refusal): void {
   note(turn, 'warn', 'tasks refused', { frameworkId: framework.frameworkId, reason, message })
   for (const { task_id } of what.tasks) {
+    if (isInUse(turn, framework, task_id.value)) continue
     refuse(turn, framework, { task_id, executor_id: what.executorInfo.executor_id }, { state, reason, message })
   }
   // The master has charged an executor that will never be.
@@ -111,7 +107,7 @@ function refusalOf(
   turn: Turn,
   framework: AgentFramework,
   { kind, executorInfo, tasks, mayLaunchExecutor }: Launch,
-): Required<Omit<EndCause, 'healthy'>> | undefined {
+): Refusal | undefined {
   const state = lostState(framework)
   const ids = [framework.frameworkId, executorInfo.executor_id.value, ...tasks.map(({ task_id }) => task_id.value)]
   const badId = ids.map(idProblem).find((problem) => problem !== undefined)

@@ -1,14 +1,14 @@
 // An agent rehearsed: tests play its master, its containers and its executors, and the clock.
 
 import type { Call as OperatorCall } from '@isthmus/proto/gen/agent'
-import type { MasterMessage } from '@isthmus/proto/gen/agent-link'
-import type { Call as ExecutorCall } from '@isthmus/proto/gen/executor'
-import type { ExecutorInfo, FrameworkInfo, Resource, TaskInfo, TaskStatus } from '@isthmus/proto/gen/mesos'
+import type { AgentMessage, MasterMessage } from '@isthmus/proto/gen/agent-link'
+import type { Call as ExecutorCall, Event as ExecutorEvent } from '@isthmus/proto/gen/executor'
+import type { ExecutorInfo, FrameworkInfo, Resource, TaskInfo, TaskState, TaskStatus } from '@isthmus/proto/gen/mesos'
 import { step } from './agent.ts'
 import type { AgentEffect } from './effects.ts'
-import type { AgentEvent } from './events.ts'
+import type { AgentEvent, CheckOutcome } from './events.ts'
 import { checkInvariants } from './invariants.ts'
-import { AGENT_CAPABILITIES, AGENT_DEFAULTS } from './options.ts'
+import { AGENT_CAPABILITIES, AGENT_DEFAULTS, REGISTRATION_BACKOFF_MAX_MS } from './options.ts'
 import { createAgent } from './state.ts'
 
 /** A framework that wants nothing special. */
@@ -48,6 +48,7 @@ export class Rehearsal {
     startedAtMs: 0,
   })
   readonly effects: AgentEffect[] = []
+  #reports = 0
   readonly #timers = new Map<string, Extract<AgentEffect, { kind: 'setTimer' }>>()
 
   constructor() {
@@ -170,8 +171,51 @@ export class Rehearsal {
     return this.statuses().map(({ task_id, state }) => `${task_id.value} ${state}`)
   }
 
-  kinds(kind: AgentEffect['kind']): AgentEffect[] {
-    return this.effects.filter((effect) => effect.kind === kind)
+  kinds<Kind extends AgentEffect['kind']>(kind: Kind): Extract<AgentEffect, { kind: Kind }>[] {
+    return this.effects.filter((effect): effect is Extract<AgentEffect, { kind: Kind }> => effect.kind === kind)
+  }
+
+  /** The last check that was asked for ends. */
+  check(outcome: CheckOutcome): AgentEffect[] {
+    const checkId = this.kinds('runCheck').at(-1)?.checkId ?? ''
+    return this.post({ kind: 'checkFinished', atMs: this.atMs, checkId, outcome })
+  }
+
+  /** Executor e subscribes; returns its stream. */
+  subscribe(subscribe: NonNullable<ExecutorCall['subscribe']> = {}): string {
+    this.executor({ type: 'SUBSCRIBE', subscribe })
+    return this.kinds('openStream').at(-1)?.streamId ?? ''
+  }
+
+  /** Executor e reports a task. */
+  report(taskId: string, state: TaskState, more: Partial<TaskStatus> = {}): AgentEffect[] {
+    this.#reports += 1
+    const status: TaskStatus = {
+      task_id: { value: taskId },
+      state,
+      source: 'SOURCE_EXECUTOR',
+      uuid: uuid(this.#reports),
+      ...more,
+    }
+    return this.executor({ type: 'UPDATE', update: { status } })
+  }
+
+  /** What custom executors were sent, oldest first. */
+  get events(): ExecutorEvent[] {
+    return this.kinds('sendEvent').map(({ event }) => event)
+  }
+
+  /** What the master was sent, oldest first. */
+  get told(): AgentMessage[] {
+    return this.kinds('sendToMaster').map(({ message }) => message)
+  }
+
+  /** The link breaks and comes back. */
+  reconnect(): void {
+    this.post({ kind: 'linkClosed', atMs: this.atMs, reason: 'reset' })
+    this.pass(REGISTRATION_BACKOFF_MAX_MS)
+    this.post({ kind: 'linkOpened', atMs: this.atMs })
+    this.master({ ...REGISTERED, type: 'REREGISTERED' })
   }
 }
 
@@ -193,3 +237,8 @@ export function cpus(value: number): Resource {
 
 /** A custom executor. */
 export const CUSTOM: ExecutorInfo = { executor_id: { value: 'e' }, command: { value: './executor' } }
+
+/** A valid uuid that differs by its number. */
+export function uuid(number: number): Uint8Array {
+  return new Uint8Array([number >> 8, number & 255, 3, 4, 5, 6, 0x40, 8, 0x80, 1, 2, 3, 4, 5, 6, 7])
+}
