@@ -251,10 +251,11 @@ for (const { phase, state, reason, message } of [
   })
 }
 
-test('a task that used more than it may fails with what it used', (t) => {
+test('a task that used more than it may fails with what it used, also when it was being killed', (t) => {
   const agent = new Rehearsal()
   agent.run({ id: 't' })
   agent.start(agent.lastLaunched)
+  agent.kill('t')
   agent.post({
     kind: 'containerExited',
     atMs: agent.atMs,

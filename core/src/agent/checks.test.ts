@@ -233,6 +233,14 @@ test('check and health check of one task keep what the other told last', (t) => 
   t.deepEqual(last?.check_status, { type: 'TCP', tcp: { succeeded: true } })
 })
 
+test('what one check found counts once', (t) => {
+  const agent = running({ health_check: QUICK })
+  agent.pass(1_000)
+  agent.check(BAD)
+  t.deepEqual(agent.check(BAD), [])
+  t.is(news(agent).length, 1)
+})
+
 test('what a check finds after the end of its task, or out of turn, changes nothing', (t) => {
   const agent = running({ health_check: QUICK })
   agent.pass(1_000)

@@ -78,6 +78,8 @@ export function checkFinished(turn: Turn, checkId: string, outcome: CheckOutcome
   const info = found && infoOf(found.task, of)
   if (found === undefined || check === undefined || info === undefined) return undefined
   if (check.sequence !== Number(sequence) || found.task.phase !== 'running') return undefined
+  // The same outcome told twice counts once.
+  check.sequence += 1
   const intervalMs = Math.max(INTERVAL_MIN_MS, (info.interval_seconds ?? INTERVAL_SECONDS) * 1000)
   setTimer(turn, { kind: 'check', containerId, of }, intervalMs)
   if (of === 'healthCheck') return tellHealth(turn, found, check, outcome) ? found : undefined

@@ -46,7 +46,7 @@ test('an operation that comes twice is applied once', (t) => {
   const agent = new Rehearsal()
   agent.master({ type: 'APPLY_OPERATION', apply_operation: RESERVE })
   agent.master({ type: 'APPLY_OPERATION', apply_operation: RESERVE })
-  t.is(agent.state.total.cpusMilli, 4_000)
+  t.is(agent.state.total.toString(), 'cpus:3; mem:1024; cpus(reservations: [(DYNAMIC,r)]):1')
   t.is(agent.told.length, 2)
 })
 
