@@ -94,13 +94,21 @@ async function run(flags: FlagValues, settings: AgentSettings, log: Log): Promis
   onStopSignal(async () => {
     shell.terminate()
     await Promise.race([ended, new Promise((wake) => setTimeout(wake, STOP_PATIENCE_MS))])
+    // Out of patience: what is left ends with the launcher.
+    end(1)
     return stop()
   })
-  const stop = async (): Promise<number> => {
+  const stopOnce = async (): Promise<number> => {
     await shell.stop()
     await closeServer(server)
     await log.end()
     return ended
+  }
+  // A signal and the machine's own end come here both.
+  let stopping: Promise<number> | undefined
+  const stop = (): Promise<number> => {
+    stopping ??= stopOnce()
+    return stopping
   }
   await ended
   return stop()

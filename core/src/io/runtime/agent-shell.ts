@@ -125,7 +125,7 @@ export class AgentShell {
   async stop(): Promise<void> {
     this.#loop.stop()
     await this.#containerizer?.close()
-    await Promise.race([this.#link.drained(), new Promise((wake) => setTimeout(wake, DRAIN_PATIENCE_MS))])
+    await Promise.race([this.#link.drained(), new Promise((wake) => setTimeout(wake, DRAIN_PATIENCE_MS).unref())])
     this.#executors.closeAll()
     this.#link.end()
   }
