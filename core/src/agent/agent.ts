@@ -19,6 +19,7 @@ import {
   endTask,
   killGraceMs,
   killGraceOver,
+  limitationCause,
   taskExited,
   taskLaunchFailed,
   taskStarted,
@@ -32,7 +33,7 @@ import { updateFramework } from './frameworks.ts'
 import { collectSandbox } from './gc.ts'
 import { runTask, runTaskGroup } from './launch.ts'
 import { acknowledgeOperation, applyOperation, retryOperation } from './operations.ts'
-import { answerWaiting, operatorContainerEnded, operatorContainerStarted } from './operator-containers.ts'
+import { answerWaiting, endNested, operatorContainerEnded, operatorContainerStarted } from './operator-containers.ts'
 import { operatorCalled } from './operators.ts'
 import {
   linkClosed,
@@ -144,6 +145,7 @@ function containerLaunchFailed(turn: Turn, { containerId, phase, message }: Cont
   if (owner === undefined) return
   turn.state.containers.delete(containerId)
   turn.state.counters.containerLaunchErrors += 1
+  endNested(turn, containerId)
   const text = `Failed to launch container: ${message}`
   if (owner.kind === 'operator') return operatorContainerEnded(turn, owner.container, { message: text })
   const framework = turn.state.frameworks.get(owner.executor.frameworkId)
@@ -160,8 +162,8 @@ function containerExited(turn: Turn, { containerId, waitStatus, limitation }: Co
   const owner = turn.state.containers.get(containerId)
   if (owner === undefined) return
   turn.state.containers.delete(containerId)
-  const end: ContainerEnd =
-    limitation === undefined ? { waitStatus } : { waitStatus, state: 'TASK_FAILED', message: limitation.message }
+  endNested(turn, containerId)
+  const end: ContainerEnd = { waitStatus, ...(limitation && limitationCause(limitation)) }
   if (owner.kind === 'operator') return operatorContainerEnded(turn, owner.container, end)
   answerWaiting(turn, containerId, end)
   if (owner.kind === 'task') taskExited(turn, owner.executor, owner.task, { waitStatus, limitation })

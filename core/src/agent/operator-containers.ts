@@ -257,6 +257,16 @@ export function operatorContainerStarted(container: OperatorContainer, pid: numb
   container.pid = pid
 }
 
+/** A container is gone: those nested in it have to go too. */
+export function endNested(turn: Turn, containerId: string): void {
+  const prefix = `${containerId}.`
+  for (const [nestedId, { phase }] of turn.state.operatorContainers) {
+    if (phase !== 'ended' && nestedId.startsWith(prefix)) {
+      emit(turn, { kind: 'destroyContainer', containerId: nestedId })
+    }
+  }
+}
+
 /** Such a container ended, or never ran. */
 export function operatorContainerEnded(turn: Turn, container: OperatorContainer, end: ContainerEnd): void {
   const { state } = turn

@@ -96,6 +96,25 @@ test('containers nested in an executor end with it, whatever they wait for', (t)
   t.is(agent.state.waiting.size, 0)
 })
 
+test('containers nested in a task or in one of their kind end with it', (t) => {
+  const { agent, parent } = withExecutor()
+  const task = agent.lastLaunched
+  agent.group('e', [taskInfo('slab', {})])
+  const inTask = { value: 'in', parent: nested(parent, task.split('.')[1] ?? '') }
+  agent.operator({ type: 'LAUNCH_NESTED_CONTAINER', launch_nested_container: { container_id: inTask } })
+  const deeper = { value: 'deeper', parent: inTask }
+  agent.operator({ type: 'LAUNCH_NESTED_CONTAINER', launch_nested_container: { container_id: deeper } })
+  t.is(
+    agent.kinds('launchContainer').at(-1)?.spec.sandboxPath,
+    `/work/slaves/A/frameworks/F/executors/e/runs/${parent}/containers/${inTask.parent.value}/containers/in/containers/deeper`,
+  )
+  agent.exit(task, 0)
+  t.deepEqual(
+    agent.kinds('destroyContainer').map(({ containerId }) => containerId),
+    [`${task}.in`, `${task}.in.deeper`],
+  )
+})
+
 test('a standalone container needs no executor and is forgotten when it ends', (t) => {
   const agent = new Rehearsal()
   const container_id = { value: 'alone' }
