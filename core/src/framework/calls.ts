@@ -71,7 +71,10 @@ export function declineOffers(
 /** Asks that a task be killed; sent again after a lost subscription until the task ends. */
 export function killTask(state: FrameworkState, taskId: string, killPolicy?: KillPolicy): FrameworkEffect[] {
   const task = state.tasks.get(taskId)
-  if (task !== undefined) task.killRequested = true
+  if (task !== undefined) {
+    task.killRequested = true
+    task.killPolicy = killPolicy
+  }
   if (state.phase !== 'subscribed') return []
   const agentId = task === undefined ? undefined : { value: task.agentId }
   const kill = { task_id: { value: taskId }, agent_id: agentId, kill_policy: killPolicy }

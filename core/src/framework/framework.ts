@@ -9,11 +9,11 @@
 // What it does by itself: subscribes again with the same id after a loss, capped exponential back-off; forgets offers with
 // the subscription; acknowledges each update after telling it; asks about every live task after each SUBSCRIBED, and again
 // until the answer came (a task the master does not know is reported LOST or UNKNOWN by it); repeats a kill after a loss.
-// What it does not do: decide. See offers.ts for matching and tasks.ts for building TaskInfos.
+// What it does not do: decide. See offers.ts for matching and calls.ts for what a program asks.
 //
 // Sources: the Mesos scheduler HTTP API and its reconciliation guide.
 
-import type { FrameworkID, FrameworkInfo, Offer, TaskStatus } from '@isthmus/proto/gen/mesos'
+import type { FrameworkID, FrameworkInfo, KillPolicy, Offer, TaskStatus } from '@isthmus/proto/gen/mesos'
 import type { Event, OfferConstraints } from '@isthmus/proto/gen/scheduler'
 import { acknowledge, reconcileLiveTasks } from './calls.ts'
 import type { FrameworkEffect } from './effects.ts'
@@ -39,8 +39,9 @@ export interface LiveTask {
   readonly agentId: string
   /** The last state heard; TASK_STAGING from the launch on. */
   state: NonNullable<TaskStatus['state']>
-  /** A kill was asked for; it is sent again after a new subscription. */
+  /** A kill was asked for; it is sent again after a new subscription, under the same policy. */
   killRequested: boolean
+  killPolicy?: KillPolicy | undefined
   /** The answer to the last reconciliation has not come yet. */
   awaitsReconciliation: boolean
 }
@@ -91,8 +92,9 @@ export function step(state: FrameworkState, event: FrameworkEvent): FrameworkEff
     case 'started':
       return subscribe(state)
     case 'streamOpened':
-      return [heartbeatTimer(state, event.atMs)]
+      return hasStream(state) ? [heartbeatTimer(state, event.atMs)] : []
     case 'eventReceived':
+      if (!hasStream(state)) return []
       return [heartbeatTimer(state, event.atMs), ...received(state, event.event, event.atMs)]
     case 'streamClosed':
       return streamClosed(state, event.reason, event.atMs)
@@ -103,6 +105,11 @@ export function step(state: FrameworkState, event: FrameworkEvent): FrameworkEff
     default:
       return event satisfies never
   }
+}
+
+/** Says whether news can be of a stream of ours: what a stream given up still brings is about offers that are void. */
+function hasStream(state: FrameworkState): boolean {
+  return state.phase === 'subscribing' || state.phase === 'subscribed'
 }
 
 function subscribe(state: FrameworkState): FrameworkEffect[] {
@@ -146,7 +153,7 @@ function timerFired(state: FrameworkState, timer: FrameworkTimer, atMs: number):
     case 'resubscribe':
       return state.phase === 'waiting' ? subscribe(state) : []
     case 'heartbeatTimeout':
-      if (state.phase !== 'subscribed' && state.phase !== 'subscribing') return []
+      if (!hasStream(state)) return []
       return [{ kind: 'closeStream' }, ...streamClosed(state, 'the master sent no heartbeat', atMs)]
     case 'reconcile':
       return state.phase === 'subscribed' ? reconcileAgain(state, atMs) : []
@@ -156,6 +163,9 @@ function timerFired(state: FrameworkState, timer: FrameworkTimer, atMs: number):
 }
 
 function received(state: FrameworkState, event: Event, atMs: number): FrameworkEffect[] {
+  const isFirst = event.type === 'SUBSCRIBED' || event.type === 'ERROR'
+  // Calls that answer it could not be sent yet; the master says nothing of the kind before SUBSCRIBED.
+  if (state.phase !== 'subscribed' && !isFirst) return []
   switch (event.type) {
     case 'SUBSCRIBED':
       return subscribed(state, event, atMs)
@@ -192,7 +202,8 @@ function subscribed(state: FrameworkState, event: Event, atMs: number): Framewor
     { kind: 'subscribed', frameworkId, masterInfo },
     ...reconcileAgain(state, atMs),
     ...kills.map((task): FrameworkEffect => {
-      const kill = { task_id: { value: task.taskId }, agent_id: { value: task.agentId } }
+      const { taskId, agentId, killPolicy } = task
+      const kill = { task_id: { value: taskId }, agent_id: { value: agentId }, kill_policy: killPolicy }
       return { kind: 'sendCall', call: { type: 'KILL', framework_id: frameworkId, kill } }
     }),
   ]
