@@ -16,7 +16,7 @@ import { taskEnvironment, taskSandbox } from './containers.ts'
 import type { CheckSpec } from './effects.ts'
 import { commandEnvironment } from './environment.ts'
 import type { CheckKind, CheckOutcome } from './events.ts'
-import type { AgentState, AgentTask, Executor, RunningCheck } from './state.ts'
+import type { AgentState, AgentTask, RunningCheck, TaskOnExecutor } from './state.ts'
 import { updateCheck } from './status-updates.ts'
 import { emit, setTimer, type Turn } from './turn.ts'
 
@@ -32,12 +32,6 @@ const NO_TIMEOUT_MS = 24 * 3_600_000
 const INTERVAL_MIN_MS = 10
 
 type Checked = CheckInfo | HealthCheck
-
-/** A task and the executor it runs on. */
-export interface Found {
-  readonly executor: Executor
-  readonly task: AgentTask
-}
 
 /** The first check comes after its delay. */
 export function startChecks(turn: Turn, task: AgentTask): void {
@@ -70,7 +64,7 @@ export function runCheck(turn: Turn, containerId: string, of: CheckKind): void {
 }
 
 /** @returns the task that has failed its health check for the last time and has to be ended */
-export function checkFinished(turn: Turn, checkId: string, outcome: CheckOutcome): Found | undefined {
+export function checkFinished(turn: Turn, checkId: string, outcome: CheckOutcome): TaskOnExecutor | undefined {
   const [of = '', sequence, containerId = ''] = checkId.split('/')
   if (of !== 'check' && of !== 'healthCheck') return undefined
   const found = taskIn(turn.state, containerId)
@@ -87,12 +81,12 @@ export function checkFinished(turn: Turn, checkId: string, outcome: CheckOutcome
   return undefined
 }
 
-function taskIn(state: AgentState, containerId: string): Found | undefined {
+function taskIn(state: AgentState, containerId: string): TaskOnExecutor | undefined {
   const owner = state.containers.get(containerId)
   return owner?.kind === 'task' ? owner : undefined
 }
 
-function tellCheck(turn: Turn, { executor, task }: Found, check: RunningCheck, outcome: CheckOutcome): void {
+function tellCheck(turn: Turn, { executor, task }: TaskOnExecutor, check: RunningCheck, outcome: CheckOutcome): void {
   const status = checkStatus(task.info.check, outcome)
   if (check.last !== undefined && isSameResult(status, check.last)) return
   check.last = status
@@ -108,7 +102,12 @@ function isSameResult(one: CheckStatusInfo, other: CheckStatusInfo): boolean {
 }
 
 /** True when the task has to be ended. */
-function tellHealth(turn: Turn, { executor, task }: Found, check: RunningCheck, outcome: CheckOutcome): boolean {
+function tellHealth(
+  turn: Turn,
+  { executor, task }: TaskOnExecutor,
+  check: RunningCheck,
+  outcome: CheckOutcome,
+): boolean {
   const info = task.info.health_check
   if (info === undefined) return false
   const tell = (healthy: boolean): void => {
@@ -152,7 +151,7 @@ function checkStatus(info: CheckInfo | undefined, outcome: CheckOutcome): CheckS
   return info?.type === 'TCP' ? { type: 'TCP', tcp: {} } : { type: 'COMMAND', command: {} }
 }
 
-function specOf(state: AgentState, { executor, task }: Found, info: Checked): CheckSpec {
+function specOf(state: AgentState, { executor, task }: TaskOnExecutor, info: Checked): CheckSpec {
   const seconds = info.timeout_seconds ?? TIMEOUT_SECONDS
   const timeoutMs = seconds === 0 ? NO_TIMEOUT_MS : seconds * 1000
   if (info.http !== undefined) {

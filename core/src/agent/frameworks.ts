@@ -26,6 +26,7 @@ export function enterFramework(turn: Turn, info: FrameworkInfo): AgentFramework 
     frameworkId,
     executors: new Map(),
     completedExecutors: [],
+    tasks: new Map(),
     updates: new Map(),
     isTerminating: false,
   }

@@ -15,6 +15,7 @@ export function checkInvariants(state: AgentState): void {
       `framework ${framework.frameworkId} has something here, or is forgotten`,
     )
     for (const executor of framework.executors.values()) checkExecutor(state, executor)
+    checkIndex(framework)
     checkUpdates(framework)
   }
   for (const framework of state.completedFrameworks) {
@@ -84,6 +85,18 @@ function checkTask(state: AgentState, executor: Executor, task: AgentTask): void
   if (executor.kind !== 'custom' && task.containerId !== undefined)
     assert(state.containers.has(task.containerId), `${name} has its container until it ends`)
   if (task.phase === 'killing') assert(task.endCause !== undefined, `${name} is killed for a reason`)
+}
+
+/** Each task that is not completed is found by its id. */
+function checkIndex(framework: AgentFramework): void {
+  let count = 0
+  for (const executor of [...framework.executors.values(), ...framework.completedExecutors]) {
+    for (const [taskId, task] of executor.tasks) {
+      count += 1
+      assert(framework.tasks.get(taskId)?.task === task, `task ${taskId} is indexed by its id`)
+    }
+  }
+  assert(framework.tasks.size === count, 'the index knows no other tasks')
 }
 
 /** Streams hold updates of the framework's tasks, the last of them the newest. */

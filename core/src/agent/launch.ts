@@ -142,7 +142,7 @@ function needsImage({ container }: Pick<TaskInfo, 'container'>): boolean {
 function run(turn: Turn, framework: AgentFramework, what: Launch): void {
   const known = framework.executors.get(what.executorInfo.executor_id.value)
   const executor = known ?? createExecutor(turn, framework, what.kind, what.executorInfo)
-  const tasks = what.tasks.map((info) => addTask(turn, executor, info, what.groupId))
+  const tasks = what.tasks.map((info) => addTask(turn, framework, executor, { info, groupId: what.groupId }))
   if (executor.kind === 'custom') {
     if (known === undefined) startCustom(turn, executor)
     else updateContainer(turn, executor)
@@ -153,7 +153,12 @@ function run(turn: Turn, framework: AgentFramework, what: Launch): void {
   startTasks(turn, executor, tasks)
 }
 
-function addTask(turn: Turn, executor: Executor, info: TaskInfo, groupId: string | undefined): AgentTask {
+function addTask(
+  turn: Turn,
+  framework: AgentFramework,
+  executor: Executor,
+  { info, groupId }: Pick<AgentTask, 'info' | 'groupId'>,
+): AgentTask {
   const task: AgentTask = {
     info,
     frameworkId: executor.frameworkId,
@@ -171,6 +176,7 @@ function addTask(turn: Turn, executor: Executor, info: TaskInfo, groupId: string
     checks: new Map(),
   }
   executor.tasks.set(info.task_id.value, task)
+  framework.tasks.set(info.task_id.value, { executor, task })
   return task
 }
 

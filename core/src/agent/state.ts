@@ -70,6 +70,12 @@ export interface AgentTask {
   readonly checks: Map<CheckKind, RunningCheck>
 }
 
+/** A task and the executor it runs on. */
+export interface TaskOnExecutor {
+  readonly executor: Executor
+  readonly task: AgentTask
+}
+
 /** Why a task is being ended. */
 export interface EndCause {
   readonly state: TaskState
@@ -117,6 +123,8 @@ export interface AgentFramework {
   readonly frameworkId: string
   readonly executors: Map<string, Executor>
   readonly completedExecutors: Executor[]
+  /** The tasks of all its executors, ended ones too until their last update is acknowledged. */
+  readonly tasks: Map<string, TaskOnExecutor>
   /** By task id. */
   readonly updates: Map<string, UpdateStream>
   /** It was shut down: nothing it runs is told to anyone any more. */
@@ -248,25 +256,9 @@ export function findExecutor(state: AgentState, frameworkId: string, executorId:
   return state.frameworks.get(frameworkId)?.executors.get(executorId)
 }
 
-/** A task that has not ended, or whose last update is not acknowledged. O(executors of the framework). */
-export function findTask(
-  state: AgentState,
-  frameworkId: string,
-  taskId: string,
-): { readonly executor: Executor; readonly task: AgentTask } | undefined {
-  const framework = state.frameworks.get(frameworkId)
-  if (framework === undefined) return undefined
-  // A command executor bears its task's id.
-  const own = framework.executors.get(taskId)
-  const ownTask = own?.tasks.get(taskId)
-  if (own !== undefined && ownTask !== undefined) return { executor: own, task: ownTask }
-  for (const executors of [framework.executors.values(), framework.completedExecutors]) {
-    for (const executor of executors) {
-      const task = executor.tasks.get(taskId)
-      if (task !== undefined) return { executor, task }
-    }
-  }
-  return undefined
+/** A task that has not ended, or whose last update is not acknowledged. */
+export function findTask(state: AgentState, frameworkId: string, taskId: string): TaskOnExecutor | undefined {
+  return state.frameworks.get(frameworkId)?.tasks.get(taskId)
 }
 
 /** Tasks that have not ended. */

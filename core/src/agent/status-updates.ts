@@ -88,7 +88,7 @@ export function forward(turn: Turn, executor: Executor, task: AgentTask, given: 
   const framework = turn.state.frameworks.get(executor.frameworkId)
   if (framework === undefined || framework.isTerminating) {
     // Nobody will acknowledge it.
-    if (isTerminal(status.state)) completeTask(executor, task)
+    if (isTerminal(status.state)) completeTask(framework, executor, task)
     return
   }
   enqueue(turn, framework, status)
@@ -176,8 +176,8 @@ export function dropUpdates(turn: Turn, framework: AgentFramework): void {
   const { frameworkId, updates } = framework
   for (const taskId of updates.keys()) cancelTimer(turn, { kind: 'retryUpdate', frameworkId, taskId })
   updates.clear()
-  for (const executor of [...framework.executors.values(), ...framework.completedExecutors]) {
-    for (const task of [...executor.tasks.values()]) if (task.phase === 'ended') completeTask(executor, task)
+  for (const { executor, task } of [...framework.tasks.values()]) {
+    if (task.phase === 'ended') completeTask(framework, executor, task)
   }
 }
 
@@ -195,16 +195,14 @@ function sendHead(turn: Turn, stream: UpdateStream): void {
 }
 
 function forgetTask(framework: AgentFramework, taskId: string): void {
-  for (const executors of [framework.executors.values(), framework.completedExecutors]) {
-    for (const executor of executors) {
-      const task = executor.tasks.get(taskId)
-      if (task?.phase === 'ended') return completeTask(executor, task)
-    }
-  }
+  const found = framework.tasks.get(taskId)
+  if (found?.task.phase === 'ended') completeTask(framework, found.executor, found.task)
 }
 
-function completeTask(executor: Executor, task: AgentTask): void {
-  executor.tasks.delete(task.info.task_id.value)
+function completeTask(framework: AgentFramework | undefined, executor: Executor, task: AgentTask): void {
+  const taskId = task.info.task_id.value
+  framework?.tasks.delete(taskId)
+  executor.tasks.delete(taskId)
   executor.completedTasks.push(task)
   if (executor.completedTasks.length > COMPLETED_TASKS_MAX) executor.completedTasks.shift()
 }
