@@ -58,6 +58,7 @@ export type CheckSpec =
 /** The two messages a check may come from. */
 export type CheckSource = CheckInfo | HealthCheck
 
+/** One thing the world shall do. */
 export type AgentEffect =
   /** Open a link to the master with REGISTER or REREGISTER; an open one is closed first, without an event. */
   | { readonly kind: 'openLink'; readonly message: AgentMessage }

@@ -31,6 +31,7 @@ export type AgentTimer =
   /** A sandbox has been kept long enough. */
   | { readonly kind: 'collectSandbox'; readonly path: string }
 
+/** The field of a TaskInfo that a check comes from. */
 export type CheckKind = 'check' | 'healthCheck'
 
 /** How a check ended. */
@@ -47,6 +48,7 @@ export interface Limitation {
   readonly message: string
 }
 
+/** One thing that happened. */
 export type AgentEvent =
   /** The agent starts; its master is known. */
   | { readonly kind: 'masterDetected'; readonly atMs: number }

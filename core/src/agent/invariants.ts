@@ -23,7 +23,7 @@ export function checkInvariants(state: AgentState): void {
     assert(framework.executors.size === 0 && framework.updates.size === 0, 'a completed framework has nothing here')
   }
   for (const [streamId, executor] of state.streams)
-    assert(executor.streamId === streamId, 'an indexed stream is its executor’s')
+    assert(executor.streamId === streamId, "an indexed stream is its executor's")
   checkSum(state)
   if (state.hasLeft) assert(state.containers.size === 0, 'an agent leaves after its last container')
 }

@@ -32,6 +32,7 @@ export const AGENT_CAPABILITIES: readonly AgentInfoCapability[] = [
   { type: 'TASK_RESOURCE_LIMITS' },
 ]
 
+/** The pause before an attempt to register is never longer. */
 export const REGISTRATION_BACKOFF_MAX_MS = 60_000
 
 /** Mesos's defaults, for everything that has one. */

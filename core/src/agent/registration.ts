@@ -35,12 +35,14 @@ export function register(turn: Turn): void {
   emit(turn, { kind: 'openLink', message: agentIdOf(state) === '' ? registerMessage(state) : reregisterMessage(state) })
 }
 
+/** The master took the first message; its answer comes on the link. */
 export function linkOpened(turn: Turn): void {
   if (turn.state.linkPhase !== 'connecting') return
   turn.state.linkPhase = 'registering'
   expectPing(turn)
 }
 
+/** The link ended, or could not be opened: the next attempt. */
 export function linkClosed(turn: Turn, reason: string): void {
   if (turn.state.linkPhase === 'disconnected') return
   note(turn, turn.state.linkPhase === 'registered' ? 'warn' : 'info', 'no link to the master', { reason })
@@ -55,6 +57,7 @@ export function pingTimedOut(turn: Turn): void {
   scheduleRegistration(turn)
 }
 
+/** PING: the master looks whether this agent is there. */
 export function pinged(turn: Turn): void {
   expectPing(turn)
   emit(turn, { kind: 'sendToMaster', message: { type: 'PONG' } })

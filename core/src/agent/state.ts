@@ -29,6 +29,7 @@ import { type Counters, createCounters } from './counters.ts'
 import type { CheckKind } from './events.ts'
 import type { AgentOptions } from './options.ts'
 
+/** Who runs an executor's tasks. */
 export type ExecutorKind =
   /** One command task; runs in the agent, its task is its container. */
   | 'command'
@@ -96,6 +97,7 @@ export interface RunningCheck {
   sequence: number
 }
 
+/** What runs a framework's tasks, from its first task to its end. */
 export interface Executor {
   readonly info: ExecutorInfo
   readonly frameworkId: string
@@ -118,6 +120,7 @@ export interface Executor {
   readonly startedAtMs: number
 }
 
+/** A framework, as far as this agent has to do with it. */
 export interface AgentFramework {
   info: FrameworkInfo
   readonly frameworkId: string
@@ -171,8 +174,10 @@ export interface AgentOperation {
   retryAfterMs: number
 }
 
+/** How far the agent is with its master. */
 export type LinkPhase = 'disconnected' | 'connecting' | 'registering' | 'registered'
 
+/** Everything an agent knows. */
 export interface AgentState {
   readonly options: AgentOptions
   info: AgentInfo

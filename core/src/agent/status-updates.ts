@@ -20,7 +20,9 @@ import { forgetWhenIdle } from './frameworks.ts'
 import { type AgentFramework, type AgentTask, agentIdOf, type Executor, type UpdateStream } from './state.ts'
 import { cancelTimer, emit, note, setTimer, type Turn } from './turn.ts'
 
+/** Pause before an update is sent again the first time, and the longest; as in Mesos. */
 export const RETRY_MIN_MS = 10_000
+/** See RETRY_MIN_MS. */
 export const RETRY_MAX_MS = 600_000
 /** Updates of one task that wait; beyond it the oldest but the one that is with the master are dropped. */
 export const PENDING_UPDATES_MAX = 1_000
