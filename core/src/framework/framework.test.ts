@@ -80,6 +80,12 @@ test('the first SUBSCRIBE carries no id, and SUBSCRIBED tells it with the heartb
   t.deepEqual(state.frameworkId, F)
 })
 
+test('a framework starts once', (t) => {
+  const state = subscribed()
+  t.deepEqual(step(state, { kind: 'started', atMs: 1 }), [])
+  t.is(state.phase, 'subscribed')
+})
+
 test('a framework made with an id takes over that framework', (t) => {
   const state = createFramework({ info: { ...INFO, id: F } })
   t.deepEqual(step(state, { kind: 'started', atMs: 0 }), [subscribeCall(F)])
@@ -369,7 +375,7 @@ test('safety_: whatever comes, nothing throws, calls are sent only while subscri
         }
         return teardown(state).length > 0 && state.offers.size === 0
       }),
-      { numRuns: 500 },
+      { numRuns: 1_000 },
     ),
   )
 })

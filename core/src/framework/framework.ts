@@ -90,7 +90,7 @@ export function step(state: FrameworkState, event: FrameworkEvent): FrameworkEff
   if (state.phase === 'stopped') return []
   switch (event.kind) {
     case 'started':
-      return subscribe(state)
+      return state.phase === 'idle' ? subscribe(state) : []
     case 'streamOpened':
       return hasStream(state) ? [heartbeatTimer(state, event.atMs)] : []
     case 'eventReceived':
