@@ -76,18 +76,23 @@ export async function readJson(answer: IncomingMessage): Promise<unknown> {
   }
 }
 
-/** The body of a successful answer as a stream whose errors are WebHdfsErrors. */
+/** The body of a successful answer as a stream whose errors are WebHdfsErrors. Destroying it closes the connection at once. */
 export function bodyOf(answer: IncomingMessage): Readable {
-  const chunks = async function* (): AsyncGenerator<Buffer> {
-    try {
-      yield* answer as AsyncIterable<Buffer>
-    } catch (error) {
-      throw brokenConnection('the file', error)
-    } finally {
+  const chunks = (answer as AsyncIterable<Buffer>)[Symbol.asyncIterator]()
+  const body = new Readable({
+    read: () => {
+      chunks.next().then(
+        ({ done, value }) => body.destroyed || body.push(done === true ? null : value),
+        (error: unknown) => body.destroy(brokenConnection('the file', error)),
+      )
+    },
+    // Not left to an async generator: it cannot be ended while it waits for a server that says nothing.
+    destroy: (error, callback) => {
       answer.destroy()
-    }
-  }
-  return Readable.from(chunks(), { objectMode: false })
+      callback(error)
+    },
+  })
+  return body
 }
 
 /** Tells whether a failed request can safely go to another server. */
