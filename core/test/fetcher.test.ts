@@ -313,8 +313,8 @@ test('cache: a failed download is tried again by the next', async (t) => {
 
 test('hdfs comes through the opener given; without one it is refused', async (t) => {
   const asked: string[] = []
-  const openHdfs: FetcherOptions['openHdfs'] = async (uri) => {
-    asked.push(uri)
+  const openHdfs: FetcherOptions['openHdfs'] = async (uri, { user }) => {
+    asked.push(`${uri} as ${user}`)
     return (async function* () {
       yield new TextEncoder().encode('from ')
       yield new TextEncoder().encode('hdfs')
@@ -323,7 +323,7 @@ test('hdfs comes through the opener given; without one it is refused', async (t)
   const world = openWorld(t, { openHdfs })
   await world.fetch([{ value: 'hdfs://nn:8020/a/b' }])
   t.is(world.text('b'), 'from hdfs')
-  t.deepEqual(asked, ['hdfs://nn:8020/a/b'])
+  t.deepEqual(asked, ['hdfs://nn:8020/a/b as undefined'])
   const poor = openWorld(t)
   await t.throwsAsync(poor.fetch([{ value: 'hdfs://nn/a' }]), { message: /no HDFS client is configured/ })
 })

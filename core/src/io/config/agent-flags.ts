@@ -62,9 +62,9 @@ export const AGENT_FLAGS: readonly Flag[] = [
   flag(
     'webhdfs',
     'text',
-    'Web addresses of NameNodes for hdfs:// URIs, comma-separated; http://HOST:9870 of the URI when absent.',
+    'Web addresses of the NameNodes that serve all hdfs:// URIs: host:port[,host:port] (a flag of Isthmus). When absent, the host of the URI with port 9870.',
   ),
-  flag('webhdfs_user', 'text', 'User as whom hdfs:// URIs are read.'),
+  flag('webhdfs_user', 'text', "User as whom hdfs:// URIs are read (a flag of Isthmus); the task's when absent."),
   // Their effect cannot be left out without harm.
   refused('acls', 'text'),
   refused('authenticate_http_executors', 'boolean', 'false'),

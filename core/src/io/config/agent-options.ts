@@ -11,6 +11,17 @@ const MASTER_PORT_DEFAULT = 5050
 /** PATH of executors unless --executor_environment_variables sets another: the agent's own does not reach them. */
 const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
+/** Port of a NameNode's web address. */
+const WEBHDFS_PORT_DEFAULT = 9870
+
+/** How hdfs:// URIs are read. */
+export interface HdfsSettings {
+  /** `host:port` of the web addresses of the NameNodes; empty = as each URI says. */
+  readonly nameNodes: readonly string[]
+  /** Absent = the user of the task. */
+  readonly user: string | undefined
+}
+
 /** Flags of an agent that hold more than one plain value, read. */
 export interface AgentSettings {
   readonly master: Endpoint
@@ -18,6 +29,7 @@ export interface AgentSettings {
   readonly workDir: string
   /** Variables of every executor, below those the machine sets. */
   readonly environment: Readonly<Record<string, string>>
+  readonly hdfs: HdfsSettings
 }
 
 /** Reads the flags that must be there or have a form of their own; rejects with a line for the terminal. */
@@ -33,7 +45,10 @@ export function readAgentSettings(flags: FlagValues, absolute: (path: string) =>
   if (workDir === undefined || workDir === '') return bad('flag --work_dir=FOLDER is needed')
   const environment = executorEnvironment(flags.text('executor_environment_variables'))
   if (typeof environment === 'string') return bad(environment)
-  return ok({ master, workDir: absolute(workDir), environment })
+  const nameNodes = webHdfsAddresses(flags.text('webhdfs') ?? '')
+  if (typeof nameNodes === 'string') return bad(nameNodes)
+  const hdfs = { nameNodes, user: flags.text('webhdfs_user') || undefined }
+  return ok({ master, workDir: absolute(workDir), environment, hdfs })
 }
 
 /** Builds what an agent machine is told; rejects when --resources or --attributes cannot be read. */
@@ -78,4 +93,16 @@ function executorEnvironment(text: string | undefined): Record<string, string> |
   } catch {
     return problem
   }
+}
+
+/** The list as host:port each, or what is wrong with it. */
+function webHdfsAddresses(text: string): readonly string[] | string {
+  const addresses: string[] = []
+  for (const part of text === '' ? [] : text.split(',')) {
+    const endpoint = part.trim().startsWith('https:') ? undefined : parseEndpoint(part, WEBHDFS_PORT_DEFAULT)
+    if (endpoint === undefined) return `flag --webhdfs: '${part}' is not HOST:PORT of a web address without TLS`
+    const { host, port } = endpoint
+    addresses.push(`${host.includes(':') ? `[${host}]` : host}:${port}`)
+  }
+  return addresses
 }

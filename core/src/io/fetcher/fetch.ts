@@ -19,7 +19,14 @@ export interface FetchRequest {
 }
 
 /** Opens a file of HDFS for reading from its start. The URI is `hdfs://host:port/path`; rejects with a clear message. */
-export type HdfsOpener = (uri: string, options: { readonly signal?: AbortSignal }) => Promise<AsyncIterable<Uint8Array>>
+export type HdfsOpener = (uri: string, options: HdfsOpenOptions) => Promise<AsyncIterable<Uint8Array>>
+
+/** For whom a file of HDFS is opened, and how long it is wanted. */
+export interface HdfsOpenOptions {
+  /** Absent = unknown. */
+  readonly user?: string | undefined
+  readonly signal?: AbortSignal | undefined
+}
 
 /** Brings URIs into sandboxes. */
 export interface Fetcher {

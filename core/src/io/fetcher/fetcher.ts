@@ -96,7 +96,7 @@ class UriFetcher implements Fetcher {
     if (uri.cache === true) return this.#deliverCached(delivery)
     const file = await createInside(inside, target, FILE_MODE)
     if (delivery.source.kind === 'file') await this.#copy(delivery.source.path, file, delivery)
-    else await this.#download(delivery.source, file, delivery.signal)
+    else await this.#download(delivery.source, file, delivery)
     await this.#finish(delivery, `${inside.root}/${target}`)
   }
 
@@ -108,7 +108,7 @@ class UriFetcher implements Fetcher {
       const file = await open(path, 'wx', FILE_MODE)
       // A download that others wait for too is not given up with the first container.
       if (source.kind === 'file') await this.#copy(source.path, file, { ...delivery, signal: undefined })
-      else await this.#download(source, file, undefined)
+      else await this.#download(source, file, { ...delivery, signal: undefined })
     }
     const use = async (path: string): Promise<void> => {
       signal?.throwIfAborted()
@@ -144,7 +144,7 @@ class UriFetcher implements Fetcher {
   async #download(
     source: Exclude<UriSource, { kind: 'file' }>,
     file: OpenFile,
-    signal: AbortSignal | undefined,
+    { signal, inside }: Delivery,
   ): Promise<void> {
     const stallTimeoutMs = this.#options.stallTimeoutMs ?? STALL_TIMEOUT_MS
     const stall = new AbortController()
@@ -154,7 +154,7 @@ class UriFetcher implements Fetcher {
     const both = signal === undefined ? stall.signal : AbortSignal.any([stall.signal, signal])
     let iterator: AsyncIterator<Uint8Array> | undefined
     try {
-      iterator = (await untilAborted(this.#open(source, both), both))[Symbol.asyncIterator]()
+      iterator = (await untilAborted(this.#open(source, inside.user?.name, both), both))[Symbol.asyncIterator]()
       while (true) {
         const next = await untilAborted(iterator.next(), both)
         if (next.done === true) return
@@ -171,9 +171,13 @@ class UriFetcher implements Fetcher {
     }
   }
 
-  #open(source: Exclude<UriSource, { kind: 'file' }>, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
+  #open(
+    source: Exclude<UriSource, { kind: 'file' }>,
+    user: string | undefined,
+    signal: AbortSignal,
+  ): Promise<AsyncIterable<Uint8Array>> {
     if (source.kind === 'http') return openHttp(source.url, signal)
-    if (this.#options.openHdfs !== undefined) return this.#options.openHdfs(source.uri, { signal })
+    if (this.#options.openHdfs !== undefined) return this.#options.openHdfs(source.uri, { user, signal })
     return Promise.reject(new IoError('REFUSED', 'no HDFS client is configured for hdfs:// URIs'))
   }
 }

@@ -10,7 +10,7 @@ import { openFetcher } from '../fetcher/fetcher.ts'
 import type { CheckRunner } from '../health/check.ts'
 import { openCheckRunner } from '../health/check-runner.ts'
 import type { Log } from '../observe/logger.ts'
-import { webHdfsOpener } from './hdfs-opener.ts'
+import { lazyHdfsOpener } from './hdfs-opener.ts'
 
 /** The adapters an agent's shell needs. */
 export interface AgentParts {
@@ -37,10 +37,7 @@ export function openAgentParts(given: {
       : join(settings.workDir, 'fetch'),
     cacheSizeBytes: flags.sizeBytes('fetcher_cache_size'),
     stallTimeoutMs: flags.durationMs('fetcher_stall_timeout'),
-    openHdfs: webHdfsOpener(
-      (flags.text('webhdfs') ?? '').split(',').filter((address) => address !== ''),
-      flags.text('webhdfs_user'),
-    ),
+    openHdfs: lazyHdfsOpener(settings.hdfs),
     frameworksHome: flags.text('frameworks_home') || undefined,
   })
   return {
