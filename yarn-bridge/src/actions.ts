@@ -12,6 +12,7 @@ export interface AgentOffer {
   readonly offerIds: readonly string[]
   readonly cpus: number
   readonly memoryMb: number
+  readonly diskMb: number
   readonly portCount: number
 }
 
@@ -31,6 +32,7 @@ export interface Reason {
     | 'AT_MAXIMUM'
     | 'UNSATISFIABLE'
     | 'WITHIN_CAPACITY'
+    | 'MANUAL'
     | 'WAITING_FOR_QUIET'
     | 'HOST_BACKED_OFF'
     | 'SAMPLE_STALE'

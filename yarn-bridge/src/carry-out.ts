@@ -32,6 +32,7 @@ export function agentOffers(state: BridgeState): AgentOffer[] {
       offerIds: offers.map(({ id }) => id.value),
       cpus: pool.scalar('cpus'),
       memoryMb: pool.scalar('mem'),
+      diskMb: pool.scalar('disk'),
       portCount: pool.portCount,
     }
   })

@@ -16,6 +16,7 @@ import { type Demand, demandOf } from './demand.ts'
 import { expected, isUp, type NodeManager } from './node-manager.ts'
 import { keeperSize, type Policy } from './policy.ts'
 import {
+  equal,
   fits,
   isNothing,
   largest,
@@ -24,13 +25,13 @@ import {
   plus,
   printResource,
   type RmNode,
-  type RmRequest,
   type RmSample,
   smallest,
   times,
   type YarnResource,
 } from './samples.ts'
 import { planShrink } from './shrink.ts'
+import { EXECUTOR_NEEDS } from './task.ts'
 
 /** Ports a NodeManager needs: its own, the localizer's and its web page's. */
 export const PORTS_PER_NODE_MANAGER = 3
@@ -64,6 +65,10 @@ function holding(code: Reason['code'], message: string, numbers: Reason['numbers
 function restReason(input: DecisionInput, demand: Demand): Reason {
   if (demand.requests.length > 0) {
     const numbers = { pendingMb: demand.wanted.memoryMb, pendingVcores: demand.wanted.vcores }
+    if (input.policy.mode === 'manual') {
+      const message = `${printResource(demand.wanted)} wait, but in manual mode only flexup adds capacity`
+      return { code: 'MANUAL', message, numbers }
+    }
     return {
       code: 'WITHIN_CAPACITY',
       message: `what waits (${printResource(demand.wanted)}) fits into capacity held or on its way`,
@@ -155,8 +160,10 @@ class Plan {
     this.#launchForDemand(waiting, reason)
     const left = waiting.filter(({ count }) => count > 0)
     if (left.length === 0) return
-    this.wantsOffers = true
-    this.holdReason = this.#unplacedReason(left)
+    // Offers that the bounds forbid to use would be kept from others for nothing.
+    const open = left.find(({ size }) => this.#mayLaunch(size) || this.#mayGrow(size, rooms))
+    this.wantsOffers = open !== undefined
+    this.holdReason = open === undefined ? atMaximumReason(left[0]?.size ?? NOTHING) : this.#noRoomReason(open.size)
   }
 
   /** Launches what flexup asked for and is not there, and drains what flexdown gave up. */
@@ -166,7 +173,7 @@ class Plan {
       const wanted = wantedByProfile.get(profile.name) ?? 0
       const present = fleet.filter((nodeManager) => nodeManager.profile === profile.name && isUp(nodeManager))
       for (let missing = wanted - present.length; missing > 0; missing--) {
-        const capacity = largest(profile.capacity, this.#minimum)
+        const capacity = smallest(largest(profile.capacity, this.#minimum), policy.maxNodeCapacity)
         const reason = reasonOf('FLEXUP', `${wanted} × ${profile.name} asked for, ${present.length} there`, {
           wanted,
           present: present.length,
@@ -226,9 +233,11 @@ class Plan {
     for (const nodeManager of this.#input.fleet) {
       const isIdleDrain = nodeManager.phase === 'draining' && nodeManager.stopReason === 'idle'
       if (!isIdleDrain || waiting.every(({ count }) => count === 0)) continue
+      if (this.#upCount >= this.#input.policy.maxNodes) return
       const used = this.#nodes.get(nodeManager.nodeId)?.used ?? NOTHING
       const placed = pack(waiting, minus(expected(nodeManager), used))
       if (isNothing(placed)) continue
+      this.#upCount += 1
       const reason = reasonOf('DEMAND_RETURNED', `${printResource(placed)} wait and fit here`, { ...placed })
       this.actions.push({ kind: 'undrain', nodeManagerId: nodeManager.id, reason })
     }
@@ -269,8 +278,12 @@ class Plan {
 
   #launchOne(capacity: YarnResource, profile: string | undefined, reason: Reason): boolean {
     const { policy } = this.#input
+    if (!this.#mayLaunch(capacity)) {
+      this.holdReason ??= atMaximumReason(capacity)
+      return false
+    }
     const offer = this.#freshOffers().find((candidate) => fits(capacity, usableRoom(candidate, policy, true)))
-    if (offer === undefined || this.#upCount >= policy.maxNodes || !fits(capacity, this.#budget)) {
+    if (offer === undefined) {
       this.wantsOffers = true
       this.holdReason ??= this.#noRoomReason(capacity)
       return false
@@ -279,11 +292,28 @@ class Plan {
     return true
   }
 
-  /** As large as wanted, or as the roomiest offer allows when none is that large. */
+  /** As large as wanted, or as bounds and the roomiest offer of use allow when none is that large. */
   #launchUpTo(capacity: YarnResource, reason: Reason): boolean {
-    const room = this.#freshOffers().map((offer) => usableRoom(offer, this.#input.policy, true))[0] ?? NOTHING
-    const size = smallest(capacity, room)
-    return this.#launchOne(fits(this.#minimum, size) ? size : capacity, undefined, reason)
+    const wanted = smallest(capacity, this.#budget)
+    const sizes = this.#freshOffers()
+      .map((offer) => smallest(wanted, usableRoom(offer, this.#input.policy, true)))
+      .filter((candidate) => fits(this.#minimum, candidate))
+    const size = sizes.find((candidate) => equal(candidate, wanted)) ?? sizes[0]
+    return this.#launchOne(size ?? wanted, undefined, reason)
+  }
+
+  /** Says whether the bounds leave room for one more NodeManager of this size. The RM refuses one below its minimum. */
+  #mayLaunch(size: YarnResource): boolean {
+    return this.#upCount < this.#input.policy.maxNodes && fits(size, this.#budget) && fits(this.#minimum, size)
+  }
+
+  /** Says whether some NodeManager could take a container of this size if an offer let it grow as far as the bounds do. */
+  #mayGrow(size: YarnResource, rooms: ReadonlyMap<string, YarnResource>): boolean {
+    const { fleet, policy } = this.#input
+    return fleet.filter(isUp).some((nodeManager) => {
+      const upTo = smallest(minus(policy.maxNodeCapacity, expected(nodeManager)), this.#budget)
+      return !isNothing(upTo) && fits(size, plus(rooms.get(nodeManager.id) ?? NOTHING, upTo))
+    })
   }
 
   #launch(offer: AgentOffer, capacity: YarnResource, profile: string | undefined, reason: Reason): void {
@@ -302,7 +332,8 @@ class Plan {
   #freshOffers(): AgentOffer[] {
     const { atMs, backoffUntilMs } = this.#input
     return [...this.#offers.values()]
-      .filter(({ agentId, portCount }) => !this.#occupiedAgents.has(agentId) && portCount >= PORTS_PER_NODE_MANAGER)
+      .filter(({ agentId }) => !this.#occupiedAgents.has(agentId))
+      .filter(({ portCount, diskMb }) => portCount >= PORTS_PER_NODE_MANAGER && diskMb >= (EXECUTOR_NEEDS.diskMb ?? 0))
       .filter(({ agentId }) => (backoffUntilMs.get(agentId) ?? 0) <= atMs)
       .sort((a, b) => b.memoryMb - a.memoryMb || b.cpus - a.cpus || (a.agentId < b.agentId ? -1 : 1))
   }
@@ -317,20 +348,9 @@ class Plan {
     }
   }
 
-  #unplacedReason(left: readonly RmRequest[]): Reason {
-    return this.#noRoomReason(left[0]?.size ?? NOTHING)
-  }
-
   #noRoomReason(size: YarnResource): Reason {
-    const { policy, backoffUntilMs, atMs } = this.#input
-    const numbers = { memoryMb: size.memoryMb, vcores: size.vcores, offers: this.#input.offers.length }
-    if (this.#upCount >= policy.maxNodes || !fits(size, this.#budget)) {
-      return {
-        code: 'AT_MAXIMUM',
-        message: `the partition is at its maximum; ${printResource(size)} cannot be added`,
-        numbers,
-      }
-    }
+    const { backoffUntilMs, atMs } = this.#input
+    const numbers = { ...size, offers: this.#input.offers.length }
     if (this.#input.offers.length === 0) {
       return {
         code: 'WAITING_FOR_OFFERS',
@@ -338,8 +358,8 @@ class Plan {
         numbers,
       }
     }
-    const backedOff = [...backoffUntilMs.values()].filter((untilMs) => untilMs > atMs).length
-    if (backedOff > 0 && this.#offers.size > 0) {
+    const backedOff = [...this.#offers.keys()].filter((agentId) => (backoffUntilMs.get(agentId) ?? 0) > atMs).length
+    if (backedOff > 0) {
       return {
         code: 'HOST_BACKED_OFF',
         message: `${backedOff} hosts are left alone after failed launches`,
@@ -348,6 +368,11 @@ class Plan {
     }
     return { code: 'NO_OFFER_FITS', message: `no offer at hand has room for ${printResource(size)}`, numbers }
   }
+}
+
+function atMaximumReason(size: YarnResource): Reason {
+  const message = `the partition is at its maximum; ${printResource(size)} cannot be added`
+  return { code: 'AT_MAXIMUM', message, numbers: { ...size } }
 }
 
 function reasonOf(code: Reason['code'], message: string, numbers: Reason['numbers']): Reason {

@@ -4,7 +4,7 @@ import type { BridgeEvent } from './events.ts'
 import { isUp } from './node-manager.ts'
 import type { BridgeState } from './state.ts'
 
-/** NodeManagers one call may ask for. */
+/** NodeManagers of one profile that may be asked for, by one call and by all together. */
 export const FLEX_INSTANCES_MAX = 10_000
 
 /**
@@ -14,24 +14,28 @@ export const FLEX_INSTANCES_MAX = 10_000
  * number from 1 (INSTANCES_INVALID). Fewer than none is none, as in Apache Myriad, which takes flexdown of more than exists.
  */
 export function flex(state: BridgeState, event: Extract<BridgeEvent, { kind: 'flexRequested' }>): BridgeEffect[] {
-  const rejection = flexRejection(state, event.profile, event.delta)
-  if (rejection !== undefined) return [{ kind: 'answer', requestId: event.requestId, rejection }]
   const present = [...state.nodeManagers.values()].filter(
     (nodeManager) => nodeManager.profile === event.profile && isUp(nodeManager),
   ).length
-  const before = state.wantedByProfile.get(event.profile) ?? present
-  state.wantedByProfile.set(event.profile, Math.max(0, before + event.delta))
+  const wanted = Math.max(0, (state.wantedByProfile.get(event.profile) ?? present) + event.delta)
+  const rejection = flexRejection(state, event.profile, event.delta, wanted)
+  if (rejection !== undefined) return [{ kind: 'answer', requestId: event.requestId, rejection }]
+  state.wantedByProfile.set(event.profile, wanted)
   return [{ kind: 'answer', requestId: event.requestId }]
 }
 
-function flexRejection(state: BridgeState, profile: string, delta: number): Rejection | undefined {
+function flexRejection(state: BridgeState, profile: string, delta: number, wanted: number): Rejection | undefined {
   const names = state.policy.profiles.map(({ name }) => name)
   if (!names.includes(profile)) {
     const message = `there is no profile '${profile}'; there are ${names.join(', ')}`
     return rejectionOf(reject({ code: 'PROFILE_UNKNOWN', message, profile }))
   }
-  if (Number.isInteger(delta) && delta !== 0 && Math.abs(delta) <= FLEX_INSTANCES_MAX) return undefined
-  const message = `instances has to be a whole number from 1 to ${FLEX_INSTANCES_MAX}`
+  if (!Number.isInteger(delta) || delta === 0 || Math.abs(delta) > FLEX_INSTANCES_MAX) {
+    const message = `instances has to be a whole number from 1 to ${FLEX_INSTANCES_MAX}`
+    return rejectionOf(reject({ code: 'INSTANCES_INVALID', message, instances: delta }))
+  }
+  if (wanted <= FLEX_INSTANCES_MAX) return undefined
+  const message = `${wanted} NodeManagers of ${profile} would be wanted, ${FLEX_INSTANCES_MAX} are allowed`
   return rejectionOf(reject({ code: 'INSTANCES_INVALID', message, instances: delta }))
 }
 

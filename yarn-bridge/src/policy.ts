@@ -1,7 +1,7 @@
 // What an operator lets the bridge do. Every number has a default; the API's /api/config shows the ones in force.
 
 import { ok, type Result, reject } from '@isthmus/core/base/result'
-import { largest, type RmSample, smallest, type YarnResource } from './samples.ts'
+import { largest, printResource, type RmSample, smallest, type YarnResource } from './samples.ts'
 
 /** A named size of NodeManager, as Apache Myriad has them. `zero` starts with the RM's minimum only. */
 export interface Profile {
@@ -77,6 +77,20 @@ export const DEFAULT_POLICY: Policy = {
   profiles: DEFAULT_PROFILES,
 }
 
+/** What the executor (0.1 cpus, 32 MB) and some daemon beside it need. */
+export const OVERHEAD_LEAST = { cpus: 0.11, memoryMb: 64 } as const
+
+/** Numbers that have to be whole, and the least they may be; a pause of none between two looks would be a busy loop. */
+const LEAST = {
+  minNodes: 0,
+  maxNodes: 0,
+  memoryStepMb: 1,
+  quietMs: 0,
+  registrationTimeoutMs: 0,
+  drainTimeoutMs: 0,
+  sampleIntervalMs: 10,
+} as const
+
 /** Checks a policy as a whole; the first thing wrong is named with its value. */
 export function validatePolicy(policy: Policy): Result<Policy> {
   const wrong = policyProblem(policy)
@@ -84,19 +98,28 @@ export function validatePolicy(policy: Policy): Result<Policy> {
 }
 
 function policyProblem(policy: Policy): string | undefined {
-  if (!Number.isInteger(policy.minNodes) || policy.minNodes < 0)
-    return `minNodes ${policy.minNodes} is not a whole number from 0`
-  if (policy.maxNodes < policy.minNodes) return `maxNodes ${policy.maxNodes} is below minNodes ${policy.minNodes}`
-  if (!(policy.memoryStepMb > 0)) return `memoryStepMb ${policy.memoryStepMb} is not above 0`
-  if (!(policy.overhead.memoryMb >= 32) || !(policy.overhead.cpus >= 0.01)) {
-    return `overhead needs at least 32 MB and 0.01 cpus, it has ${policy.overhead.memoryMb} MB and ${policy.overhead.cpus} cpus`
+  for (const [name, least] of Object.entries(LEAST)) {
+    const value = policy[name as keyof typeof LEAST]
+    if (!Number.isInteger(value) || value < least) return `${name} ${value} is not a whole number from ${least}`
   }
-  if (!(policy.quietMs >= 0)) return `quietMs ${policy.quietMs} is not from 0`
+  if (policy.maxNodes < policy.minNodes) return `maxNodes ${policy.maxNodes} is below minNodes ${policy.minNodes}`
+  const { memoryMb, cpus } = policy.overhead
+  if (!(memoryMb >= OVERHEAD_LEAST.memoryMb) || !(cpus >= OVERHEAD_LEAST.cpus)) {
+    return `overhead needs at least ${OVERHEAD_LEAST.memoryMb} MB and ${OVERHEAD_LEAST.cpus} cpus, it has ${memoryMb} MB and ${cpus} cpus`
+  }
+  for (const name of ['maxCapacity', 'maxNodeCapacity', 'nodeCapacity'] as const) {
+    const size = policy[name]
+    if (size !== undefined && !isWhole(size)) return `${name} ${printResource(size)} is not in whole numbers from 0`
+  }
   const names = policy.profiles.map((profile) => profile.name)
   const twice = names.find((name, at) => names.indexOf(name) !== at)
   if (twice !== undefined) return `profile ${twice} is there twice`
-  const bad = policy.profiles.find(({ capacity }) => !(capacity.memoryMb >= 0 && capacity.vcores >= 0))
-  return bad === undefined ? undefined : `profile ${bad.name} has a negative size`
+  const bad = policy.profiles.find(({ capacity }) => !isWhole(capacity))
+  return bad && `profile ${bad.name} has ${printResource(bad.capacity)}, which are no whole numbers from 0`
+}
+
+function isWhole(size: YarnResource): boolean {
+  return [size.memoryMb, size.vcores].every((value) => Number.isInteger(value) && value >= 0)
 }
 
 /** The size one NodeManager needs so that YARN takes every request it may be asked for. */

@@ -4,7 +4,7 @@ import { adoptTask, killTask } from '@isthmus/core/framework/calls'
 import { isTerminal } from '@isthmus/core/framework/task-states'
 import type { ExecutorInfo, Task } from '@isthmus/proto/gen/mesos'
 import type { BridgeEffect } from './effects.ts'
-import type { NodeManager } from './node-manager.ts'
+import type { NodeManager, Slab } from './node-manager.ts'
 import type { BridgeState } from './state.ts'
 import { labelOf } from './task.ts'
 
@@ -72,7 +72,13 @@ function adoptSlab(state: BridgeState, task: Task): boolean {
   const nodeManager = state.nodeManagers.get(task.executor_id?.value ?? '')
   if (nodeManager === undefined) return false
   const size = { memoryMb: Number(labelOf(task, 'memory-mb') ?? 0), vcores: Number(labelOf(task, 'vcores') ?? 0) }
-  const phase = task.state === 'TASK_RUNNING' ? 'running' : 'launching'
+  const phase = slabPhase(task.state)
   nodeManager.slabs.set(task.task_id.value, { taskId: task.task_id.value, size, phase })
   return true
+}
+
+/** A slab whose kill was sent before the restart counts for nothing any more. */
+function slabPhase(state: Task['state']): Slab['phase'] {
+  if (state === 'TASK_KILLING') return 'releasing'
+  return state === 'TASK_RUNNING' ? 'running' : 'launching'
 }

@@ -134,7 +134,7 @@ export function slabTask(
   }
 }
 
-/** Takes a slab's resources from an offer; one with no vcores still holds a little cpu, as a task must hold something. */
+/** Takes a slab's resources from an offer, or nothing when it has too little. */
 export function slabResources(pool: OfferPool, size: YarnResource): TaskInfo['resources'] | undefined {
   return pool.take({ cpus: size.vcores, memoryMb: size.memoryMb })?.resources
 }

@@ -206,7 +206,10 @@ class FlagValues {
         `--config ${file} cannot be read: ${reason instanceof Error ? reason.message : String(reason)}`,
       )
     }
-    for (const [name, entry] of Object.entries(value as Record<string, unknown>)) {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+      throw new FlagProblem('FLAG_INVALID', `--config ${file} has to hold a JSON object`)
+    }
+    for (const [name, entry] of Object.entries(value)) {
       if (!FLAGS.some((flag) => flag.name === name))
         throw new FlagProblem('FLAG_UNKNOWN', `${file} names an unknown flag '${name}'`)
       this.#values.set(name, typeof entry === 'object' ? JSON.stringify(entry) : String(entry))
@@ -244,7 +247,7 @@ function toConfiguration(
     master: flags.text('master') ?? '127.0.0.1:5050',
     rmUrls: rm.split(',').map(toUrl),
     ip: flags.text('ip') ?? '127.0.0.1',
-    port: flags.number('port', 8192),
+    port: toPort(flags),
     frameworkName: flags.text('framework_name') ?? 'yarn-bridge',
     role: flags.text('role') ?? '*',
     user,
@@ -257,9 +260,16 @@ function toConfiguration(
   })
 }
 
+function toPort(flags: FlagValues): number {
+  const port = flags.number('port', 8192)
+  if (Number.isInteger(port) && port <= 65_535) return port
+  throw new FlagProblem('FLAG_INVALID', `--port wants a port from 0 to 65535, not '${port}'`)
+}
+
 function toUrl(text: string): string {
   const url = text.includes('://') ? text : `http://${text}`
-  if (!URL.canParse(url)) throw new FlagProblem('FLAG_INVALID', `--rm: '${text}' is no address`)
+  if (!URL.canParse(url) || new URL(url).protocol !== 'http:')
+    throw new FlagProblem('FLAG_INVALID', `--rm: '${text}' is no http address`)
   return url.replace(/\/$/, '')
 }
 
@@ -287,10 +297,12 @@ function toPolicy(flags: FlagValues): Policy {
       memoryMb: flags.number('overhead_memory_mb', base.overhead.memoryMb),
       cpus: flags.number('overhead_cpus', base.overhead.cpus),
     },
-    quietMs: flags.number('quiet_seconds', base.quietMs / 1000) * 1000,
+    quietMs: Math.round(flags.number('quiet_seconds', base.quietMs / 1000) * 1000),
     sampleIntervalMs: flags.number('sample_interval_ms', base.sampleIntervalMs),
-    registrationTimeoutMs: flags.number('registration_timeout_seconds', base.registrationTimeoutMs / 1000) * 1000,
-    drainTimeoutMs: flags.number('drain_timeout_seconds', base.drainTimeoutMs / 1000) * 1000,
+    registrationTimeoutMs: Math.round(
+      flags.number('registration_timeout_seconds', base.registrationTimeoutMs / 1000) * 1000,
+    ),
+    drainTimeoutMs: Math.round(flags.number('drain_timeout_seconds', base.drainTimeoutMs / 1000) * 1000),
     profiles: toProfiles(flags),
   }
 }
