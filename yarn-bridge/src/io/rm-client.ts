@@ -1,6 +1,6 @@
 // Speaks to a ResourceManager by REST: one look at it (`sample`), and a node's size (`setNodeResource`).
 //
-//   GET  /ws/v1/cluster/info, /metrics, /nodes, /apps?states=ACCEPTED,RUNNING     every sample, side by side
+//   GET  /ws/v1/cluster/metrics, /info, /nodes, /apps?states=ACCEPTED,RUNNING     every sample
 //   GET  /conf?name=yarn.scheduler.*                                              once for each start of the RM
 //   POST /ws/v1/cluster/nodes/{id}/resource                                       the answer's body may show the old size
 //
@@ -13,10 +13,13 @@ import type { RmApplication, RmNode, RmRequest, RmSample, YarnResource } from '.
 /** A page larger than this is not read to its end. */
 const PAGE_BYTES_MAX = 64 * 1024 * 1024
 const DEFAULT_TIMEOUT_MS = 5_000
+/** An RM that sends a little now and then may take this many times the time-out for a whole page. */
+const WHOLE_ANSWER_FACTOR = 6
 
 export interface RmClientOptions {
   /** `http://host:port` of one RM, or of each when there are two; the one that answers and is active is used. */
   readonly urls: readonly string[]
+  /** Longest silence of the RM within a call. */
   readonly timeoutMs?: number
   /** Goes to the RM as user.name; it decides which applications' requests are shown. */
   readonly user?: string | undefined
@@ -51,12 +54,13 @@ export class RmClient {
 
   /** Reads the pages a decision needs. */
   async sample(): Promise<RmSample> {
+    // First, since a standby redirects it; it answers /info and /conf itself.
+    const metricsPage = await this.#get('/ws/v1/cluster/metrics')
     const info = object((await this.#get('/ws/v1/cluster/info')).clusterInfo)
     if (info.state !== 'STARTED') throw new IoError('UNREACHABLE', `the ResourceManager is ${String(info.state)}`)
     const startedAtMs = number(info.startedOn)
-    const [limits, metricsPage, nodesPage, appsPage] = await Promise.all([
+    const [limits, nodesPage, appsPage] = await Promise.all([
       this.#readLimits(startedAtMs),
-      this.#get('/ws/v1/cluster/metrics'),
       this.#get('/ws/v1/cluster/nodes'),
       this.#get('/ws/v1/cluster/apps?states=ACCEPTED,RUNNING'),
     ])
@@ -161,11 +165,16 @@ export class RmClient {
           const text = Buffer.concat(chunks).toString('utf8')
           const status = response.statusCode ?? 0
           if (status >= 200 && status < 300) resolve(text)
-          else if (status >= 300 && status < 400) fail('it is a standby')
+          else if (status >= 300 && status < 400) fail(`it is not active (${status} to ${response.headers.location})`)
           else if (status >= 500) fail(`${status} ${exceptionText(text)}`)
           else fail(`${status} ${exceptionText(text)}`, 'REFUSED')
         })
       })
+      const deadline = setTimeout(
+        () => outgoing.destroy(new Error(`no whole answer within ${timeoutMs * WHOLE_ANSWER_FACTOR} ms`)),
+        timeoutMs * WHOLE_ANSWER_FACTOR,
+      )
+      outgoing.on('close', () => clearTimeout(deadline))
       outgoing.on('timeout', () => outgoing.destroy(new Error(`no answer within ${timeoutMs} ms`)))
       outgoing.on('error', (error) => fail(error.message, 'UNREACHABLE', error))
       outgoing.end(body)
