@@ -231,6 +231,12 @@ test('growing where a NodeManager is comes before a launch elsewhere', (t) => {
   ])
 })
 
+test('an offer is used once, though two NodeManagers of its agent could grow by it', (t) => {
+  const fleet = [nodeManagerOf('n', [GB]), nodeManagerOf('m', [GB], { agentId: 'A-n' })]
+  const sample = sampleOf({ nodes: [nodeOf('n', GB, 1), nodeOf('m', GB, 1)], applications: [waitingFor(GB, 5)] })
+  t.deepEqual(actionsOf({ fleet, sample, offers: [offerOf('A-n', 2, 2048)] }), [['grow', 'n', size(2048, 2)]])
+})
+
 test('growth ends at the largest NodeManager allowed, and the rest is launched', (t) => {
   const sample = sampleOf({ nodes: fullNode, applications: [waitingFor(GB, 5)] })
   const offers = [offerOf('A-n', 8, 8192), offerOf('a', 8, 8192)]
