@@ -55,6 +55,40 @@ test('YARN is told a larger size only after the slab runs', (t) => {
   t.deepEqual(order, ['accept', 'accept', 'tell', 'accept', 'tell'], 'the first size comes with the registration')
 })
 
+test('offers are asked for once while the same waits, and again when more waits', (t) => {
+  const world = new World({ agents: [{ cpus: 3, memoryMb: 4096 }] })
+  const revivals = (): number => calls(world, 'REVIVE')
+  world.submit(ONE_GB, 20)
+  world.tick(8)
+  const before = revivals()
+  world.tick(8)
+  t.is(revivals(), before, 'no more waits')
+  t.false(world.state.offersSuppressed)
+  world.submit(ONE_GB, 0)
+  world.tick()
+  t.is(revivals(), before + 1, 'filters of offers given back end')
+})
+
+test('a REVIVE or SUPPRESS that did not reach the master is made again', (t) => {
+  const world = new World()
+  world.tick(2)
+  for (const type of ['SUPPRESS', 'REVIVE'] as const) {
+    if (type === 'REVIVE') world.submit(ONE_GB, 0)
+    const atMs = world.atMs
+    const event = { kind: 'callRefused', atMs, call: { type }, status: 0, text: 'connection lost' } as const
+    const before = calls(world, type)
+    world.post({ kind: 'frameworkEventReceived', atMs, event })
+    world.tick()
+    t.is(calls(world, type), before + 1, type)
+  }
+})
+
+function calls(world: World, type: 'REVIVE' | 'SUPPRESS'): number {
+  return world.effects.filter(
+    (effect) => effect.kind === 'framework' && effect.effect.kind === 'sendCall' && effect.effect.call.type === type,
+  ).length
+}
+
 test('after the quiet time an idle partition shrinks to its minimum of none', (t) => {
   const world = new World()
   const id = world.submit(ONE_GB, 2)

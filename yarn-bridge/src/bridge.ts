@@ -22,7 +22,7 @@ import { applySample, applyTaskStatus } from './fleet.ts'
 import { flex } from './flex.ts'
 import { record } from './history.ts'
 import { recoverFleet } from './recovery.ts'
-import { isNothing, largest, NOTHING } from './samples.ts'
+import { fits, isNothing, largest, NOTHING, smallest } from './samples.ts'
 import type { BridgeState } from './state.ts'
 
 /** Filter of offers that demand could use but did not. */
@@ -194,14 +194,7 @@ function noticed(state: BridgeState, notice: FrameworkNotice, atMs: number): Bri
         { kind: 'exit', reason: notice.message },
       ]
     case 'callFailed':
-      return [
-        {
-          kind: 'note',
-          level: 'warn',
-          message: 'the master refused a call',
-          fields: { call: notice.call.type, status: notice.status, text: notice.text },
-        },
-      ]
+      return callFailed(state, notice)
     case 'messageReceived':
     case 'executorEnded':
     case 'agentLost':
@@ -209,6 +202,15 @@ function noticed(state: BridgeState, notice: FrameworkNotice, atMs: number): Bri
     default:
       return notice satisfies never
   }
+}
+
+/** The next look at the RM asks again for what the master did not take in. */
+function callFailed(state: BridgeState, notice: Extract<FrameworkNotice, { kind: 'callFailed' }>): BridgeEffect[] {
+  const { type } = notice.call
+  if (type === 'REVIVE') state.offersSuppressed = true
+  if (type === 'SUPPRESS') state.offersSuppressed = false
+  const fields = { call: type, status: notice.status, text: notice.text }
+  return [{ kind: 'note', level: 'warn', message: 'the master refused a call', fields }]
 }
 
 /** Decides, carries out, and gives back the offers that are not used. */
@@ -230,7 +232,7 @@ export function evaluate(state: BridgeState, atMs: number): BridgeEffect[] {
   const effects = decision.actions.flatMap((action) => carryOut(state, action, atMs))
   effects.push(...recordHold(state, decision, atMs))
   state.lastDecision = decision
-  effects.push(...returnOffers(state, decision.wantsOffers, atMs))
+  effects.push(...returnOffers(state, decision, atMs))
   return effects
 }
 
@@ -243,18 +245,25 @@ function recordHold(state: BridgeState, decision: Decision, atMs: number): Bridg
   return record(state, { atMs, action: 'hold', reason: action.reason })
 }
 
-function returnOffers(state: BridgeState, wantsOffers: boolean, atMs: number): BridgeEffect[] {
+function returnOffers(state: BridgeState, { wantsOffers, demand }: Decision, atMs: number): BridgeEffect[] {
   const held = [...state.framework.offers.keys()]
   const calls: FrameworkEffect[] = []
   if (wantsOffers) {
     const stale = held.filter((id) => atMs - (state.offerAtMs.get(id) ?? 0) >= state.policy.offerHoldMs)
     calls.push(...declineOffers(state.framework, stale, REFUSE_UNDER_DEMAND_SECONDS))
-    if (state.offersSuppressed) calls.push(...revive(state.framework))
+    const wanted = demand?.wanted ?? NOTHING
+    const isMore = !fits(wanted, state.revivedFor)
+    if (state.offersSuppressed || isMore) {
+      calls.push(...revive(state.framework))
+      state.revivedFor = wanted
+    }
+    state.revivedFor = smallest(state.revivedFor, wanted)
     state.offersSuppressed = false
   } else {
     calls.push(...declineOffers(state.framework, held, REFUSE_AT_REST_SECONDS))
     if (!state.offersSuppressed) calls.push(...suppress(state.framework))
     state.offersSuppressed = true
+    state.revivedFor = NOTHING
   }
   for (const id of state.offerAtMs.keys()) if (!state.framework.offers.has(id)) state.offerAtMs.delete(id)
   return frameworkEffects(state, calls, atMs)

@@ -37,6 +37,8 @@ export interface BridgeState {
   /** Reception times of the offers held, by offer id. */
   readonly offerAtMs: Map<string, number>
   offersSuppressed: boolean
+  /** What waited when offers were asked for last: more of it is worth asking again, past the filters of offers given back. */
+  revivedFor: YarnResource
   lastDecision: Decision | undefined
   readonly decisions: DecisionRecord[]
   /** For names of executors and tasks; never used twice under one framework id. */
@@ -70,6 +72,7 @@ export function createBridge(options: BridgeOptions): BridgeState {
     backoff: new Map(),
     offerAtMs: new Map(),
     offersSuppressed: false,
+    revivedFor: NOTHING,
     lastDecision: undefined,
     decisions: [],
     nextSequence: options.nextSequence,

@@ -142,6 +142,15 @@ export function reconcileLiveTasks(state: FrameworkState): Call | undefined {
   return { type: 'RECONCILE', framework_id: state.frameworkId, reconcile: { tasks } }
 }
 
+/** The ids of the tasks an ACCEPT launches. */
+export function launchedBy(call: Call): string[] {
+  const tasks = (call.accept?.operations ?? []).flatMap((operation) => [
+    ...(operation.launch?.task_infos ?? []),
+    ...(operation.launch_group?.task_group.tasks ?? []),
+  ])
+  return tasks.map((task) => task.task_id.value)
+}
+
 function trackTask(state: FrameworkState, task: TaskInfo): void {
   const taskId = task.task_id.value
   state.tasks.set(taskId, {

@@ -379,3 +379,29 @@ test('safety_: whatever comes, nothing throws, calls are sent only while subscri
     ),
   )
 })
+
+test('the tasks of an ACCEPT that failed are asked about, others are not', (t) => {
+  const state = subscribed()
+  receive(state, { type: 'OFFERS', offers: { offers: [offer('O1'), offer('O2')] } })
+  const launch = (offerId: string, taskId: string): Call => {
+    const tasks = [{ name: taskId, task_id: { value: taskId }, agent_id: { value: 'A' } }]
+    const accepted = acceptOffers(state, { offerIds: [offerId], launches: [{ kind: 'tasks', tasks }] })
+    const [effect] = accepted.ok ? accepted.value : []
+    return effect?.kind === 'sendCall' ? effect.call : {}
+  }
+  launch('O1', 'told')
+  const call = launch('O2', 'lost')
+  const effects = step(state, { kind: 'callRefused', atMs: 5, call, status: 0, text: 'connection lost' })
+  t.deepEqual(effects, [
+    { kind: 'callFailed', call, status: 0, text: 'connection lost' },
+    {
+      kind: 'sendCall',
+      call: {
+        type: 'RECONCILE',
+        framework_id: F,
+        reconcile: { tasks: [{ task_id: { value: 'lost' }, agent_id: { value: 'A' } }] },
+      },
+    },
+    { kind: 'setTimer', key: 'reconcile', timer: { kind: 'reconcile' }, atMs: 5 + RECONCILE_MIN_MS },
+  ])
+})

@@ -15,7 +15,7 @@
 
 import type { FrameworkID, FrameworkInfo, KillPolicy, Offer, TaskStatus } from '@isthmus/proto/gen/mesos'
 import type { Event, OfferConstraints } from '@isthmus/proto/gen/scheduler'
-import { acknowledge, reconcileLiveTasks } from './calls.ts'
+import { acknowledge, launchedBy, reconcileLiveTasks } from './calls.ts'
 import type { FrameworkEffect } from './effects.ts'
 import type { FrameworkEvent, FrameworkTimer } from './events.ts'
 import { isTerminal } from './task-states.ts'
@@ -99,12 +99,28 @@ export function step(state: FrameworkState, event: FrameworkEvent): FrameworkEff
     case 'streamClosed':
       return streamClosed(state, event.reason, event.atMs)
     case 'callRefused':
-      return [{ kind: 'callFailed', call: event.call, status: event.status, text: event.text }]
+      return callRefused(state, event)
     case 'timerFired':
       return timerFired(state, event.timer, event.atMs)
     default:
       return event satisfies never
   }
+}
+
+/** Whether the tasks of a launch that failed were launched nobody knows: the master is asked. */
+function callRefused(
+  state: FrameworkState,
+  event: Extract<FrameworkEvent, { kind: 'callRefused' }>,
+): FrameworkEffect[] {
+  const { call, status, text, atMs } = event
+  const failed: FrameworkEffect = { kind: 'callFailed', call, status, text }
+  const launched = call.type === 'ACCEPT' ? launchedBy(call) : []
+  for (const taskId of launched) {
+    const task = state.tasks.get(taskId)
+    if (task?.state === 'TASK_STAGING') task.awaitsReconciliation = true
+  }
+  if (launched.length === 0 || state.phase !== 'subscribed') return [failed]
+  return [failed, ...reconcileAgain(state, atMs)]
 }
 
 /** Says whether news can be of a stream of ours: what a stream given up still brings is about offers that are void. */
