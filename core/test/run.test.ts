@@ -94,7 +94,13 @@ test('a file is fetched into the sandbox', async (t) => {
   t.is(run.stdout(), 'fetched\n')
 })
 
-test('no master is told, and the run goes on when one comes', async (t) => {
+test('a master that never answers is given up after --master_timeout', async (t) => {
+  const run = isthmus(t, ['run', '--master=127.0.0.1:1', '--master_timeout=300ms', '--', 'true'])
+  t.is(await run.ended, 1)
+  t.is(run.stderr(), 'isthmus run: no master answered at 127.0.0.1:1 within 0.3 s (--master_timeout)\n')
+})
+
+test('no master is told while one is waited for, and SIGTERM ends it', async (t) => {
   const run = isthmus(t, ['run', '--master=127.0.0.1:1', '--', 'true'])
   await until('the line', () => run.stderr().includes('waiting for the master at 127.0.0.1:1'))
   run.child.kill('SIGTERM')

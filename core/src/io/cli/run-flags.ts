@@ -3,6 +3,9 @@ import type { Program } from '../config/start.ts'
 
 const FLAGS: readonly Flag[] = [
   flag('master', 'text', 'Where the master is: host:port.'),
+  flag('master_timeout', 'duration', 'Gives up when no master has answered by then; 0secs waits for ever.', {
+    default: '1mins',
+  }),
   flag('name', 'text', 'Name of the framework and the task; the command when absent.'),
   flag('resources', 'text', 'What the task gets; ports is a count.', { default: 'cpus:0.1;mem:32' }),
   { ...flag('env', 'text', 'Variable of the task, KEY=VALUE; may be repeated.'), isRepeated: true },

@@ -33,6 +33,8 @@ const REFUSE_SECONDS = 1
 /** What to launch, read from the flags. */
 interface Wanted {
   readonly master: Endpoint
+  /** 0 = waits for ever. */
+  readonly masterTimeoutMs: number
   readonly name: string
   readonly command: CommandInfo
   readonly needs: Needs
@@ -91,6 +93,7 @@ function readWanted(flags: FlagValues, argv: readonly string[]): Wanted | string
   }
   return {
     master,
+    masterTimeoutMs: flags.durationMs('master_timeout') ?? 0,
     name: flags.text('name') ?? shell ?? argv.join(' '),
     command,
     needs,
@@ -108,6 +111,7 @@ class Run {
   #isLaunched = false
   #isStarted = false
   #isOver = false
+  #giveUp: NodeJS.Timeout | undefined
   #signal: NodeJS.Signals | undefined
   #settle: (code: number) => void = () => {}
   readonly #code = new Promise<number>((resolve) => {
@@ -143,9 +147,12 @@ class Run {
     )
     const patience = setTimeout(() => this.#say(this.#whatIsAwaited()), PATIENCE_MS)
     this.#framework.start()
+    const { masterTimeoutMs } = this.#wanted
+    if (masterTimeoutMs > 0) this.#giveUp = setTimeout(() => this.#masterMissed(), masterTimeoutMs)
     const following = this.#follow()
     const code = await this.#code
     clearTimeout(patience)
+    clearTimeout(this.#giveUp)
     await following
     this.#framework.act(teardown)
     await within(TEARDOWN_MS, this.#framework.callsAnswered())
@@ -155,6 +162,9 @@ class Run {
 
   #noticed(notice: FrameworkNotice): void {
     switch (notice.kind) {
+      case 'subscribed':
+        clearTimeout(this.#giveUp)
+        return
       case 'offersReceived':
         this.#consider(notice.offers)
         return
@@ -254,6 +264,11 @@ class Run {
   async #copyOutput(): Promise<void> {
     const files = this.#isStarted ? this.#files : []
     await Promise.allSettled(files.map((file) => file.readNew()))
+  }
+
+  #masterMissed(): void {
+    const seconds = this.#wanted.masterTimeoutMs / 1000
+    this.#fail(`no master answered at ${endpointText(this.#framework.master)} within ${seconds} s (--master_timeout)`)
   }
 
   #whatIsAwaited(): string {
