@@ -19,7 +19,7 @@ interface Tally {
   readonly skipped: string[]
 }
 
-const UNIT_TESTS = ['*/src/**/*.test.ts', '*/setup/*.test.ts', '*/scripts/*.test.ts']
+const UNIT_TESTS = ['*/src/**/*.test.ts', '*/setup/*.test.ts', '*/scripts/*.test.ts', '*/bench/*.test.ts']
 const REAL_TESTS = ['*/test/**/*.test.ts']
 const UNIT_TIMEOUT = '2m'
 const REAL_TIMEOUT = '5m'
