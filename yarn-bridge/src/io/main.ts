@@ -17,6 +17,7 @@ import type { BridgeEffect } from '../effects.ts'
 import type { BridgeEvent, BridgeTimer } from '../events.ts'
 import { type BridgeState, createBridge } from '../state.ts'
 import { serveApi } from './api.ts'
+import { LatestOnly } from './latest-only.ts'
 import { type BridgeConfiguration, helpText, readConfiguration } from './options.ts'
 import { RmClient } from './rm-client.ts'
 
@@ -47,6 +48,8 @@ export async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
+type SetNodeResource = Extract<BridgeEffect, { kind: 'setNodeResource' }>
+
 class BridgeProgram {
   readonly #configuration: BridgeConfiguration
   readonly #log: Log
@@ -55,6 +58,7 @@ class BridgeProgram {
   readonly #loop: Loop<BridgeState, BridgeEvent, BridgeEffect, BridgeTimer>
   readonly #shell: FrameworkShell
   readonly #questions = new Map<string, (rejection: Rejection | undefined) => void>()
+  readonly #nodeSizes = new LatestOnly<SetNodeResource>((_, effect) => this.#setNodeResource(effect))
   #nextQuestion = 1
   #end: (code: number) => void = () => {}
 
@@ -160,7 +164,7 @@ class BridgeProgram {
         void this.#sample()
         return
       case 'setNodeResource':
-        void this.#setNodeResource(effect)
+        this.#nodeSizes.put(effect.nodeId, effect)
         return
       case 'saveFrameworkId':
         saveFrameworkId(this.#configuration.stateDir, effect.frameworkId.value)
@@ -197,7 +201,7 @@ class BridgeProgram {
     }
   }
 
-  async #setNodeResource(effect: Extract<BridgeEffect, { kind: 'setNodeResource' }>): Promise<void> {
+  async #setNodeResource(effect: SetNodeResource): Promise<void> {
     const { nodeId, size } = effect
     let refusal: string | undefined
     try {
