@@ -1,5 +1,6 @@
 // What a decision rests on, and what it may say. decide.ts makes it, carry-out.ts carries it out.
 
+import type { AgentFacts } from './constraints.ts'
 import type { Demand } from './demand.ts'
 import type { NodeManager } from './node-manager.ts'
 import type { Policy } from './policy.ts'
@@ -14,6 +15,9 @@ export interface AgentOffer {
   readonly memoryMb: number
   readonly diskMb: number
   readonly portCount: number
+  readonly facts: AgentFacts
+  /** The pool of the agent, '' without pools. */
+  readonly pool: string
 }
 
 /** Why something is done or not done: a code for programs, a sentence for people, the numbers behind both. */
@@ -48,6 +52,7 @@ export type Action =
       readonly offer: AgentOffer
       readonly capacity: YarnResource
       readonly profile: string | undefined
+      readonly constraint: string | undefined
       readonly reason: Reason
     }
   | {
@@ -69,7 +74,7 @@ export interface DecisionInput {
   readonly sampledAtMs: number
   readonly fleet: readonly NodeManager[]
   readonly offers: readonly AgentOffer[]
-  /** NodeManagers wanted by hand, by profile name. */
+  /** NodeManagers wanted by hand, by profile and constraint (flexKey of flex.ts). */
   readonly wantedByProfile: ReadonlyMap<string, number>
   /** Since when nothing has waited; undefined while something waits. */
   readonly quietSinceMs: number | undefined

@@ -14,6 +14,7 @@ import type { FrameworkEffect, FrameworkNotice } from '@isthmus/core/framework/e
 import { step as stepFramework } from '@isthmus/core/framework/framework'
 import type { Decision } from './actions.ts'
 import { agentOffers, carryOut } from './carry-out.ts'
+import { factsOf } from './constraints.ts'
 import { decide } from './decide.ts'
 import { demandOf } from './demand.ts'
 import type { BridgeEffect } from './effects.ts'
@@ -21,6 +22,7 @@ import type { BridgeEvent } from './events.ts'
 import { applySample, applyTaskStatus } from './fleet.ts'
 import { flex } from './flex.ts'
 import { record } from './history.ts'
+import { poolOf } from './pools.ts'
 import { recoverFleet } from './recovery.ts'
 import { fits, isNothing, largest, NOTHING, smallest } from './samples.ts'
 import type { BridgeState } from './state.ts'
@@ -246,8 +248,8 @@ function recordHold(state: BridgeState, decision: Decision, atMs: number): Bridg
 }
 
 function returnOffers(state: BridgeState, { wantsOffers, demand }: Decision, atMs: number): BridgeEffect[] {
+  const calls: FrameworkEffect[] = declineOffers(state.framework, foreignOffers(state), REFUSE_AT_REST_SECONDS)
   const held = [...state.framework.offers.keys()]
-  const calls: FrameworkEffect[] = []
   if (wantsOffers) {
     const stale = held.filter((id) => atMs - (state.offerAtMs.get(id) ?? 0) >= state.policy.offerHoldMs)
     calls.push(...declineOffers(state.framework, stale, REFUSE_UNDER_DEMAND_SECONDS))
@@ -267,6 +269,13 @@ function returnOffers(state: BridgeState, { wantsOffers, demand }: Decision, atM
   }
   for (const id of state.offerAtMs.keys()) if (!state.framework.offers.has(id)) state.offerAtMs.delete(id)
   return frameworkEffects(state, calls, atMs)
+}
+
+/** Offers of agents that are in no pool. */
+function foreignOffers(state: BridgeState): string[] {
+  return [...state.framework.offers.values()]
+    .filter((offer) => poolOf(state.policy, factsOf(offer)) === undefined)
+    .map(({ id }) => id.value)
 }
 
 function shutDown(state: BridgeState, requestId: string | undefined): BridgeEffect[] {

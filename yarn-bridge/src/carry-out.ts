@@ -4,11 +4,13 @@ import { acceptOffers, type Launch } from '@isthmus/core/framework/calls'
 import { OfferPool } from '@isthmus/core/framework/offers'
 import type { Offer } from '@isthmus/proto/gen/mesos'
 import type { Action, AgentOffer, Reason } from './actions.ts'
+import { factsOf } from './constraints.ts'
 import { PORTS_PER_NODE_MANAGER } from './decide.ts'
 import type { BridgeEffect, DecisionRecord } from './effects.ts'
 import { beginDrain, cancelDrain } from './fleet.ts'
 import { record } from './history.ts'
 import { held, type NodeManager, type Slab } from './node-manager.ts'
+import { poolOf } from './pools.ts'
 import { minus, type YarnResource } from './samples.ts'
 import type { BridgeState } from './state.ts'
 import { baseNeeds, baseTask, EXECUTOR_NEEDS, executorInfo, slabResources, slabSizes, slabTask } from './task.ts'
@@ -16,7 +18,7 @@ import { baseNeeds, baseTask, EXECUTOR_NEEDS, executorInfo, slabResources, slabS
 /** What an ACCEPT leaves over is wanted again soon: more of the same demand may come. */
 const LEFTOVER_REFUSE_SECONDS = 1
 
-/** The offers held, one row for each agent. */
+/** The offers held, one row for each agent that is in a pool. */
 export function agentOffers(state: BridgeState): AgentOffer[] {
   const byAgent = new Map<string, Offer[]>()
   for (const offer of state.framework.offers.values()) {
@@ -24,8 +26,11 @@ export function agentOffers(state: BridgeState): AgentOffer[] {
     list.push(offer)
     byAgent.set(offer.agent_id.value, list)
   }
-  return [...byAgent].map(([agentId, offers]) => {
+  return [...byAgent].flatMap(([agentId, offers]) => {
     const pool = new OfferPool(offers)
+    const facts = offers[0] === undefined ? {} : factsOf(offers[0])
+    const poolName = poolOf(state.policy, facts)
+    if (poolName === undefined) return []
     return {
       agentId,
       hostname: offers[0]?.hostname ?? '',
@@ -34,6 +39,8 @@ export function agentOffers(state: BridgeState): AgentOffer[] {
       memoryMb: pool.scalar('mem'),
       diskMb: pool.scalar('disk'),
       portCount: pool.portCount,
+      facts,
+      pool: poolName,
     }
   })
 }
@@ -94,6 +101,8 @@ function launch(state: BridgeState, action: Extract<Action, { kind: 'launch' }>,
     executor: executorInfo(id, state.framework.frameworkId, own.resources),
     ports: { nodeManager: nodeManagerPort, localizer, web },
     profile: action.profile,
+    constraint: action.constraint,
+    pool: action.offer.pool,
     baseTaskId: id,
     launchedAtMs: atMs,
     phase: 'launching',

@@ -12,9 +12,12 @@
 // 2 × (1024 MB, 1 vcore). (a) room 0: none placed. (b) room 4096 MB, 3 vcores: both placed → grow A by (2048 MB, 2 vcores).
 
 import type { Action, AgentOffer, Decision, DecisionInput, Reason } from './actions.ts'
+import { meets } from './constraints.ts'
 import { type Demand, demandOf } from './demand.ts'
+import { flexKeyOf, splitFlexKey } from './flex-key.ts'
 import { expected, isUp, type NodeManager } from './node-manager.ts'
 import { keeperSize, type Policy } from './policy.ts'
+import { Bounds, NO_POOL } from './pools.ts'
 import {
   equal,
   fits,
@@ -122,6 +125,15 @@ function pack(waiting: { size: YarnResource; count: number }[], room: YarnResour
   return minus(room, left)
 }
 
+/** What a new NodeManager is for. */
+interface Launching {
+  readonly reason: Reason
+  readonly profile?: string | undefined
+  readonly constraint?: string | undefined
+  /** Absent = any. */
+  readonly pool?: string | undefined
+}
+
 /** One decision in the making: offers are used up, the budget shrinks, actions gather. */
 class Plan {
   readonly actions: Action[] = []
@@ -133,8 +145,7 @@ class Plan {
   readonly #keeperSize: YarnResource
   readonly #offers: Map<string, AgentOffer>
   readonly #occupiedAgents: Set<string>
-  #budget: YarnResource
-  #upCount: number
+  readonly #bounds: Bounds
 
   constructor(input: DecisionInput, sample: RmSample) {
     this.#input = input
@@ -143,9 +154,7 @@ class Plan {
     this.#keeperSize = keeperSize(input.policy, sample)
     this.#offers = new Map(input.offers.map((offer) => [offer.agentId, offer]))
     this.#occupiedAgents = new Set(input.fleet.map(({ agentId }) => agentId))
-    const total = input.fleet.reduce((sum, nodeManager) => plus(sum, expected(nodeManager)), NOTHING)
-    this.#budget = minus(input.policy.maxCapacity, total)
-    this.#upCount = input.fleet.filter(isUp).length
+    this.#bounds = new Bounds(input.policy, input.fleet)
   }
 
   /** Finds room for what waits. */
@@ -169,20 +178,22 @@ class Plan {
   /** Launches what flexup asked for and is not there, and drains what flexdown gave up. */
   launchByProfile(): void {
     const { fleet, wantedByProfile, policy } = this.#input
-    for (const profile of policy.profiles) {
-      const wanted = wantedByProfile.get(profile.name) ?? 0
-      const present = fleet.filter((nodeManager) => nodeManager.profile === profile.name && isUp(nodeManager))
+    for (const [key, wanted] of wantedByProfile) {
+      const { name, constraint } = splitFlexKey(key)
+      const profile = policy.profiles.find((candidate) => candidate.name === name)
+      if (profile === undefined) continue
+      const present = fleet.filter((nodeManager) => flexKeyOf(nodeManager) === key && isUp(nodeManager))
       for (let missing = wanted - present.length; missing > 0; missing--) {
         const capacity = smallest(largest(profile.capacity, this.#minimum), policy.maxNodeCapacity)
-        const reason = reasonOf('FLEXUP', `${wanted} × ${profile.name} asked for, ${present.length} there`, {
+        const reason = reasonOf('FLEXUP', `${wanted} × ${key} asked for, ${present.length} there`, {
           wanted,
           present: present.length,
         })
-        if (!this.#launchOne(capacity, profile.name, reason)) break
+        if (!this.#launchOne(capacity, { profile: name, constraint, reason })) break
       }
       const surplus = present.length - wanted
       for (const nodeManager of leastBusyFirst(present, this.#nodes).slice(0, Math.max(0, surplus))) {
-        const reason = reasonOf('FLEXDOWN', `${wanted} × ${profile.name} asked for, ${present.length} there`, {
+        const reason = reasonOf('FLEXDOWN', `${wanted} × ${key} asked for, ${present.length} there`, {
           wanted,
           present: present.length,
         })
@@ -195,14 +206,17 @@ class Plan {
   launchMinimum(): void {
     const { policy, largestAsked } = this.#input
     const capacity = roundUp(largest(this.#keeperSize, largestAsked), policy.memoryStepMb)
-    while (this.#upCount < policy.minNodes) {
-      const numbers = { up: this.#upCount, minNodes: policy.minNodes }
-      const reason = reasonOf(
-        'BELOW_MINIMUM',
-        `${this.#upCount} NodeManagers are up, the minimum is ${policy.minNodes}`,
-        numbers,
-      )
-      if (!this.#launchUpTo(smallest(capacity, policy.maxNodeCapacity), reason)) return
+    const size = smallest(capacity, policy.maxNodeCapacity)
+    const minimums = [...policy.pools, { name: undefined, minNodes: policy.minNodes }]
+    for (const { name: pool, minNodes } of minimums) {
+      const isMissing = (): boolean =>
+        pool === undefined ? this.#bounds.upCount() < minNodes : this.#bounds.missing(pool) > 0
+      while (isMissing()) {
+        const up = this.#bounds.upCount(pool)
+        const where = pool === undefined ? '' : ` in pool ${pool}`
+        const message = `${up} NodeManagers are up${where}, the minimum is ${minNodes}`
+        if (!this.#launchUpTo(size, { pool, reason: reasonOf('BELOW_MINIMUM', message, { up, minNodes }) })) break
+      }
     }
   }
 
@@ -233,11 +247,11 @@ class Plan {
     for (const nodeManager of this.#input.fleet) {
       const isIdleDrain = nodeManager.phase === 'draining' && nodeManager.stopReason === 'idle'
       if (!isIdleDrain || waiting.every(({ count }) => count === 0)) continue
-      if (this.#upCount >= this.#input.policy.maxNodes) return
+      if (!this.#bounds.mayAddNode(nodeManager.pool)) continue
       const used = this.#nodes.get(nodeManager.nodeId)?.used ?? NOTHING
       const placed = pack(waiting, minus(expected(nodeManager), used))
       if (isNothing(placed)) continue
-      this.#upCount += 1
+      this.#bounds.addNode(nodeManager.pool)
       const reason = reasonOf('DEMAND_RETURNED', `${printResource(placed)} wait and fit here`, { ...placed })
       this.actions.push({ kind: 'undrain', nodeManagerId: nodeManager.id, reason })
     }
@@ -253,12 +267,12 @@ class Plan {
       const offer = this.#offers.get(nodeManager.agentId)
       if (offer === undefined || waiting.every(({ count }) => count === 0)) continue
       const room = rooms.get(nodeManager.id) ?? NOTHING
-      const upTo = smallest(minus(policy.maxNodeCapacity, expected(nodeManager)), this.#budget)
+      const upTo = this.#growthLeft(nodeManager)
       const growth = smallest(usableRoom(offer, policy, false), upTo)
       const placed = pack(waiting, plus(room, growth))
       const by = smallest(roundUp(minus(placed, room), policy.memoryStepMb), growth)
       if (isNothing(by)) continue
-      this.#use(offer, by)
+      this.#use(offer, nodeManager.pool, by)
       this.actions.push({ kind: 'grow', nodeManagerId: nodeManager.id, offer, by, reason })
     }
   }
@@ -266,73 +280,104 @@ class Plan {
   #launchForDemand(waiting: { size: YarnResource; count: number }[], reason: Reason): void {
     const { policy } = this.#input
     for (const offer of this.#freshOffers()) {
-      if (waiting.every(({ count }) => count === 0) || this.#upCount >= policy.maxNodes) return
-      const room = smallest(smallest(usableRoom(offer, policy, true), policy.maxNodeCapacity), this.#budget)
+      if (waiting.every(({ count }) => count === 0)) return
+      if (!this.#bounds.mayAddNode(offer.pool)) continue
+      const room = smallest(
+        smallest(usableRoom(offer, policy, true), policy.maxNodeCapacity),
+        this.#bounds.left(offer.pool),
+      )
       const placed = pack(waiting, room)
       if (isNothing(placed)) continue
-      const least = this.#upCount === 0 ? this.#keeperSize : this.#minimum
+      const least = this.#bounds.upCount() === 0 ? this.#keeperSize : this.#minimum
       const capacity = smallest(roundUp(largest(placed, least), policy.memoryStepMb), room)
-      this.#launch(offer, capacity, undefined, reason)
+      this.#launch(offer, capacity, { reason })
     }
   }
 
-  #launchOne(capacity: YarnResource, profile: string | undefined, reason: Reason): boolean {
+  #launchOne(capacity: YarnResource, launching: Launching): boolean {
     const { policy } = this.#input
-    if (!this.#mayLaunch(capacity)) {
+    if (!this.#mayLaunch(capacity, launching.pool)) {
       this.holdReason ??= atMaximumReason(capacity)
       return false
     }
-    const offer = this.#freshOffers().find((candidate) => fits(capacity, usableRoom(candidate, policy, true)))
+    const offer = this.#freshOffers(launching).find(
+      (candidate) =>
+        fits(capacity, usableRoom(candidate, policy, true)) &&
+        this.#bounds.mayAddNode(candidate.pool) &&
+        fits(capacity, this.#bounds.left(candidate.pool)),
+    )
     if (offer === undefined) {
       this.wantsOffers = true
       this.holdReason ??= this.#noRoomReason(capacity)
       return false
     }
-    this.#launch(offer, capacity, profile, reason)
+    this.#launch(offer, capacity, launching)
     return true
   }
 
   /** As large as wanted, or as bounds and the roomiest offer of use allow when none is that large. */
-  #launchUpTo(capacity: YarnResource, reason: Reason): boolean {
-    const wanted = smallest(capacity, this.#budget)
-    const sizes = this.#freshOffers()
-      .map((offer) => smallest(wanted, usableRoom(offer, this.#input.policy, true)))
+  #launchUpTo(capacity: YarnResource, launching: Launching): boolean {
+    const wanted = smallest(capacity, this.#leftSomewhere(launching.pool))
+    const sizes = this.#freshOffers(launching)
+      .map((offer) =>
+        smallest(smallest(wanted, this.#bounds.left(offer.pool)), usableRoom(offer, this.#input.policy, true)),
+      )
       .filter((candidate) => fits(this.#minimum, candidate))
     const size = sizes.find((candidate) => equal(candidate, wanted)) ?? sizes[0]
-    return this.#launchOne(size ?? wanted, undefined, reason)
+    return this.#launchOne(size ?? wanted, launching)
   }
 
   /** Says whether the bounds leave room for one more NodeManager of this size. The RM refuses one below its minimum. */
-  #mayLaunch(size: YarnResource): boolean {
-    return this.#upCount < this.#input.policy.maxNodes && fits(size, this.#budget) && fits(this.#minimum, size)
+  #mayLaunch(size: YarnResource, pool?: string): boolean {
+    const isAllowed = (name: string): boolean =>
+      this.#bounds.mayAddNode(name) && fits(size, this.#bounds.left(name)) && fits(this.#minimum, size)
+    return pool === undefined ? this.#poolNames().some(isAllowed) : isAllowed(pool)
+  }
+
+  #poolNames(): readonly string[] {
+    const { pools } = this.#input.policy
+    return pools.length === 0 ? [NO_POOL] : pools.map(({ name }) => name)
+  }
+
+  /** The most that one pool, or the roomiest of all, may add. */
+  #leftSomewhere(pool: string | undefined): YarnResource {
+    if (pool !== undefined) return this.#bounds.left(pool)
+    return this.#poolNames().reduce((most, name) => largest(most, this.#bounds.left(name)), NOTHING)
+  }
+
+  /** How much a NodeManager may grow by the bounds. */
+  #growthLeft(nodeManager: NodeManager): YarnResource {
+    const { maxNodeCapacity } = this.#input.policy
+    return smallest(minus(maxNodeCapacity, expected(nodeManager)), this.#bounds.left(nodeManager.pool))
   }
 
   /** Says whether some NodeManager could take a container of this size if an offer let it grow as far as the bounds do. */
   #mayGrow(size: YarnResource, rooms: ReadonlyMap<string, YarnResource>): boolean {
-    const { fleet, policy } = this.#input
-    return fleet.filter(isUp).some((nodeManager) => {
-      const upTo = smallest(minus(policy.maxNodeCapacity, expected(nodeManager)), this.#budget)
+    return this.#input.fleet.filter(isUp).some((nodeManager) => {
+      const upTo = this.#growthLeft(nodeManager)
       return !isNothing(upTo) && fits(size, plus(rooms.get(nodeManager.id) ?? NOTHING, upTo))
     })
   }
 
-  #launch(offer: AgentOffer, capacity: YarnResource, profile: string | undefined, reason: Reason): void {
-    this.#use(offer, capacity)
+  #launch(offer: AgentOffer, capacity: YarnResource, { profile, constraint, reason }: Launching): void {
+    this.#use(offer, offer.pool, capacity)
     this.#occupiedAgents.add(offer.agentId)
-    this.#upCount += 1
-    this.actions.push({ kind: 'launch', offer, capacity, profile, reason })
+    this.#bounds.addNode(offer.pool)
+    this.actions.push({ kind: 'launch', offer, capacity, profile, constraint, reason })
   }
 
-  #use(offer: AgentOffer, size: YarnResource): void {
+  #use(offer: AgentOffer, pool: string, size: YarnResource): void {
     this.#offers.delete(offer.agentId)
-    this.#budget = minus(this.#budget, size)
+    this.#bounds.add(pool, size)
   }
 
   /** Offers of agents without a NodeManager of ours that are not backed off, roomiest first. */
-  #freshOffers(): AgentOffer[] {
+  #freshOffers({ pool, constraint }: Partial<Launching> = {}): AgentOffer[] {
     const { atMs, backoffUntilMs } = this.#input
     return [...this.#offers.values()]
       .filter(({ agentId }) => !this.#occupiedAgents.has(agentId))
+      .filter((offer) => pool === undefined || offer.pool === pool)
+      .filter(({ facts }) => constraint === undefined || meets(facts, constraint))
       .filter(({ portCount, diskMb }) => portCount >= PORTS_PER_NODE_MANAGER && diskMb >= (EXECUTOR_NEEDS.diskMb ?? 0))
       .filter(({ agentId }) => (backoffUntilMs.get(agentId) ?? 0) <= atMs)
       .sort((a, b) => b.memoryMb - a.memoryMb || b.cpus - a.cpus || (a.agentId < b.agentId ? -1 : 1))

@@ -33,6 +33,8 @@ export type BridgeEvent =
       readonly requestId: string
       readonly profile: string
       readonly delta: number
+      /** Only on agents that meet it (constraints.ts). */
+      readonly constraint?: string | undefined
     }
   | {
       readonly kind: 'modeRequested'

@@ -1,6 +1,8 @@
 import { type Rejection, reject } from '@isthmus/core/base/result'
+import { parseConstraint } from './constraints.ts'
 import type { BridgeEffect } from './effects.ts'
 import type { BridgeEvent } from './events.ts'
+import { flexKey, flexKeyOf } from './flex-key.ts'
 import { isUp } from './node-manager.ts'
 import type { BridgeState } from './state.ts'
 
@@ -10,17 +12,21 @@ export const FLEX_INSTANCES_MAX = 10_000
 /**
  * Changes how many NodeManagers of a profile are wanted by hand; the next decision launches or drains them.
  *
- * Answers with a rejection, and changes nothing, for an unknown profile (PROFILE_UNKNOWN) or a count that is not a whole
- * number from 1 (INSTANCES_INVALID). Fewer than none is none, as in Apache Myriad, which takes flexdown of more than exists.
+ * Answers with a rejection, and changes nothing, for an unknown profile (PROFILE_UNKNOWN), a count that is not a whole number
+ * from 1 (INSTANCES_INVALID) or a constraint that is none (CONSTRAINT_INVALID). Fewer than none is none, as in Apache Myriad, which takes flexdown of more than exists.
  */
 export function flex(state: BridgeState, event: Extract<BridgeEvent, { kind: 'flexRequested' }>): BridgeEffect[] {
+  const key = flexKey(event.profile, event.constraint)
   const present = [...state.nodeManagers.values()].filter(
-    (nodeManager) => nodeManager.profile === event.profile && isUp(nodeManager),
+    (nodeManager) => flexKeyOf(nodeManager) === key && isUp(nodeManager),
   ).length
-  const wanted = Math.max(0, (state.wantedByProfile.get(event.profile) ?? present) + event.delta)
-  const rejection = flexRejection(state, event.profile, event.delta, wanted)
+  const wanted = Math.max(0, (state.wantedByProfile.get(key) ?? present) + event.delta)
+  const constraint = event.constraint === undefined ? undefined : parseConstraint(event.constraint)
+  const rejection =
+    flexRejection(state, event.profile, event.delta, wanted) ??
+    (constraint?.ok === false ? constraint.rejection : undefined)
   if (rejection !== undefined) return [{ kind: 'answer', requestId: event.requestId, rejection }]
-  state.wantedByProfile.set(event.profile, wanted)
+  state.wantedByProfile.set(key, wanted)
   return [{ kind: 'answer', requestId: event.requestId }]
 }
 

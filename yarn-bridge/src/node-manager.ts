@@ -41,6 +41,10 @@ export interface NodeManager {
   readonly ports: Readonly<Record<string, number>>
   /** The profile it was flexed up with; undefined when demand launched it. */
   readonly profile: string | undefined
+  /** The constraint its flexup named. */
+  readonly constraint: string | undefined
+  /** Its pool, '' without pools. */
+  readonly pool: string
   readonly baseTaskId: string
   readonly launchedAtMs: number
   phase: NodeManagerPhase

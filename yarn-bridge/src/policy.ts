@@ -1,6 +1,7 @@
 // What an operator lets the bridge do. Every number has a default; the API's /api/config shows the ones in force.
 
 import { ok, type Result, reject } from '@isthmus/core/base/result'
+import { type Pool, poolsProblem } from './pools.ts'
 import { largest, printResource, type RmSample, smallest, type YarnResource } from './samples.ts'
 
 /** A named size of NodeManager, as Apache Myriad has them. `zero` starts with the RM's minimum only. */
@@ -47,6 +48,8 @@ export interface Policy {
   /** How long offers may be held while a decision is expected to use them. */
   readonly offerHoldMs: number
   readonly profiles: readonly Profile[]
+  /** Parts of the partition by agent; none = one part of all agents. */
+  readonly pools: readonly Pool[]
 }
 
 export const DEFAULT_PROFILES: readonly Profile[] = [
@@ -75,6 +78,7 @@ export const DEFAULT_POLICY: Policy = {
   sampleMaxAgeMs: 15_000,
   offerHoldMs: 3_000,
   profiles: DEFAULT_PROFILES,
+  pools: [],
 }
 
 /** What the executor (0.1 cpus, 32 MB) and some daemon beside it need. */
@@ -115,7 +119,9 @@ function policyProblem(policy: Policy): string | undefined {
   const twice = names.find((name, at) => names.indexOf(name) !== at)
   if (twice !== undefined) return `profile ${twice} is there twice`
   const bad = policy.profiles.find(({ capacity }) => !isWhole(capacity))
-  return bad && `profile ${bad.name} has ${printResource(bad.capacity)}, which are no whole numbers from 0`
+  if (bad !== undefined)
+    return `profile ${bad.name} has ${printResource(bad.capacity)}, which are no whole numbers from 0`
+  return poolsProblem(policy.pools)
 }
 
 function isWhole(size: YarnResource): boolean {

@@ -42,7 +42,8 @@ function task(
 }
 
 function base(id: string, profile: string | undefined, state: TaskState = 'TASK_RUNNING'): Task {
-  const nodeManager = nodeManagerOf(id, [], { profile, launchedAtMs: 7 })
+  const own = { constraint: 'hostname LIKE h.*', pool: 'fast' }
+  const nodeManager = nodeManagerOf(id, [], { profile, launchedAtMs: 7, ...(profile && own) })
   const info = baseTask({ nodeManager, capacity: size(0, 0), template: TEMPLATE, policy: policyOf(), resources: [] })
   return task(info, id, state)
 }
@@ -77,6 +78,8 @@ test('a NodeManager is found again with its ports, slabs and profile, and waits 
     executor: executor('n'),
     ports: { nodeManager: 1, localizer: 2, web: 3 },
     profile: 'small',
+    constraint: 'hostname LIKE h.*',
+    pool: 'fast',
     baseTaskId: 'n',
     launchedAtMs: 7,
     phase: 'registering',
@@ -100,7 +103,7 @@ test('a NodeManager is found again with its ports, slabs and profile, and waits 
   )
 })
 
-test('as many of each profile are wanted as are found; those of demand count for none', (t) => {
+test('as many of each profile and constraint are wanted as are found; those of demand count for none', (t) => {
   const state = bridge()
   const ids = ['a', 'b', 'c', 'd']
   const tasks = [base('a', 'small'), base('b', 'small'), base('c', 'large'), base('d', undefined)]
@@ -108,8 +111,8 @@ test('as many of each profile are wanted as are found; those of demand count for
   t.deepEqual(
     [...state.wantedByProfile],
     [
-      ['small', 2],
-      ['large', 1],
+      ['small on hostname LIKE h.*', 2],
+      ['large on hostname LIKE h.*', 1],
     ],
   )
 })

@@ -4,7 +4,9 @@ import { adoptTask, killTask } from '@isthmus/core/framework/calls'
 import { isTerminal } from '@isthmus/core/framework/task-states'
 import type { ExecutorInfo, Task } from '@isthmus/proto/gen/mesos'
 import type { BridgeEffect } from './effects.ts'
+import { flexKeyOf } from './flex-key.ts'
 import type { NodeManager, Slab } from './node-manager.ts'
+import { NO_POOL } from './pools.ts'
 import type { BridgeState } from './state.ts'
 import { labelOf } from './task.ts'
 
@@ -26,8 +28,8 @@ export function recoverFleet(
   }
   const orphans = live.filter((task) => !adoptSlab(state, task) && !state.nodeManagers.has(task.task_id.value))
   for (const nodeManager of state.nodeManagers.values()) {
-    if (nodeManager.profile === undefined) continue
-    state.wantedByProfile.set(nodeManager.profile, (state.wantedByProfile.get(nodeManager.profile) ?? 0) + 1)
+    const key = flexKeyOf(nodeManager)
+    if (key !== undefined) state.wantedByProfile.set(key, (state.wantedByProfile.get(key) ?? 0) + 1)
   }
   const kills = orphans.flatMap((task) => killTask(state.framework, task.task_id.value))
   if (live.length === 0) return []
@@ -40,6 +42,7 @@ export function recoverFleet(
 
 function nodeManagerOf(task: Task, executor: ExecutorInfo, atMs: number): NodeManager {
   const profile = labelOf(task, 'profile')
+  const constraint = labelOf(task, 'constraint')
   const isRunning = task.state === 'TASK_RUNNING'
   return {
     id: task.task_id.value,
@@ -49,6 +52,8 @@ function nodeManagerOf(task: Task, executor: ExecutorInfo, atMs: number): NodeMa
     executor,
     ports: Object.fromEntries(PORT_NAMES.map((name) => [name, Number(labelOf(task, `port.${name}`) ?? 0)])),
     profile: profile === '' ? undefined : profile,
+    constraint: constraint === '' ? undefined : constraint,
+    pool: labelOf(task, 'pool') ?? NO_POOL,
     baseTaskId: task.task_id.value,
     launchedAtMs: Number(labelOf(task, 'launched-at-ms') ?? atMs),
     phase: isRunning ? 'registering' : 'launching',

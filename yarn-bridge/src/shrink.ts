@@ -3,6 +3,7 @@
 import type { Action, DecisionInput, Reason } from './actions.ts'
 import { held, isUp, type NodeManager, peakUse } from './node-manager.ts'
 import { keeperSize } from './policy.ts'
+import { Bounds } from './pools.ts'
 import {
   equal,
   fits,
@@ -26,15 +27,15 @@ export function planShrink(input: DecisionInput, sample: RmSample): Action[] {
   const masters = new Set(sample.applications.map(({ masterNodeId }) => masterNodeId))
   const serving = fleet.filter(({ phase, profile }) => phase === 'serving' && profile === undefined)
   const keeper = sample.applications.length > 0 ? largestOf(fleet.filter(isUp)) : undefined
-  let upCount = fleet.filter(isUp).length
+  const bounds = new Bounds(policy, fleet)
   const actions: Action[] = []
   for (const nodeManager of serving) {
     const node = nodes.get(nodeManager.nodeId)
     if (node === undefined || node.state !== 'RUNNING' || atMs - nodeManager.registeredAtMs < policy.quietMs) continue
     const peak = peakUse(nodeManager)
     const isIdle = node.containerCount === 0 && isNothing(peak) && !masters.has(node.nodeId)
-    if (isIdle && upCount > policy.minNodes && nodeManager !== keeper) {
-      upCount -= 1
+    if (isIdle && bounds.maySpare(nodeManager.pool) && nodeManager !== keeper) {
+      bounds.addNode(nodeManager.pool, -1)
       actions.push({ kind: 'drain', nodeManagerId: nodeManager.id, reason: idleReason(input) })
       continue
     }

@@ -87,7 +87,7 @@ const TEMPLATE: LaunchTemplate = {
 }
 
 function base(template: Partial<LaunchTemplate> = {}): TaskInfo {
-  const nodeManager = nodeManagerOf('nm-1', [], { profile: 'small', launchedAtMs: 5 })
+  const nodeManager = nodeManagerOf('nm-1', [], { profile: 'small', pool: 'fast', launchedAtMs: 5 })
   const options = { policy: policyOf({ stopGraceMs: 30_000 }), resources: [], template: { ...TEMPLATE, ...template } }
   return baseTask({ nodeManager, capacity: size(2048, 2), ...options })
 }
@@ -99,6 +99,8 @@ test('the labels of the daemon hold all a restarted bridge needs', (t) => {
     'isthmus.bridge.hostname': 'host-nm-1',
     'isthmus.bridge.node-id': 'host-nm-1:1',
     'isthmus.bridge.profile': 'small',
+    'isthmus.bridge.constraint': '',
+    'isthmus.bridge.pool': 'fast',
     'isthmus.bridge.launched-at-ms': '5',
     'isthmus.bridge.port.nodeManager': '1',
     'isthmus.bridge.port.localizer': '2',

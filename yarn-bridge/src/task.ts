@@ -106,6 +106,8 @@ export function baseTask(options: {
         label('isthmus.bridge.hostname', nodeManager.hostname),
         label('isthmus.bridge.node-id', nodeManager.nodeId),
         label('isthmus.bridge.profile', nodeManager.profile ?? ''),
+        label('isthmus.bridge.constraint', nodeManager.constraint ?? ''),
+        label('isthmus.bridge.pool', nodeManager.pool),
         label('isthmus.bridge.launched-at-ms', String(nodeManager.launchedAtMs)),
         ...Object.entries(nodeManager.ports).map(([name, port]) => label(`isthmus.bridge.port.${name}`, String(port))),
       ],

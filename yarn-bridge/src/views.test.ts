@@ -69,6 +69,8 @@ test('a node shows what it holds, what YARN was told and what the RM sees', (t) 
         agentId: 'A-n',
         hostname: 'host-n',
         profile: undefined,
+        constraint: undefined,
+        pool: '',
         phase: 'serving',
         phaseForMs: 5,
         stopReason: undefined,

@@ -2,9 +2,11 @@
 
 import { demandOf } from './demand.ts'
 import type { DecisionRecord } from './effects.ts'
+import { flexKeyOf, splitFlexKey } from './flex-key.ts'
 import { totalsOf } from './history.ts'
 import { expected, held, type NodeManager } from './node-manager.ts'
-import type { YarnResource } from './samples.ts'
+import { NO_POOL } from './pools.ts'
+import { NOTHING, plus, type YarnResource } from './samples.ts'
 import type { BridgeState } from './state.ts'
 
 type Json = Readonly<Record<string, unknown>>
@@ -14,10 +16,9 @@ export function myriadStatePage(state: BridgeState): Json {
   const fleet = [...state.nodeManagers.values()]
   const ids = (phases: readonly NodeManager['phase'][]): string[] =>
     fleet.filter(({ phase }) => phases.includes(phase)).map(({ id }) => id)
-  const missing = state.policy.profiles.flatMap(({ name }) => {
-    const present = fleet.filter((nodeManager) => nodeManager.profile === name).length
-    const count = Math.max(0, (state.wantedByProfile.get(name) ?? 0) - present)
-    return Array.from({ length: count }, (_, at) => `${name}-${at + 1}`)
+  const missing = [...state.wantedByProfile].flatMap(([key, wanted]) => {
+    const present = fleet.filter((nodeManager) => flexKeyOf(nodeManager) === key).length
+    return Array.from({ length: Math.max(0, wanted - present) }, (_, at) => `${splitFlexKey(key).name}-${at + 1}`)
   })
   return {
     pendingTasks: missing,
@@ -53,6 +54,8 @@ export function nodesPage(state: BridgeState, atMs: number): Json {
         agentId: nodeManager.agentId,
         hostname: nodeManager.hostname,
         profile: nodeManager.profile,
+        constraint: nodeManager.constraint,
+        pool: nodeManager.pool,
         phase: nodeManager.phase,
         phaseForMs: atMs - nodeManager.phaseSinceMs,
         stopReason: nodeManager.stopReason,
@@ -68,6 +71,21 @@ export function nodesPage(state: BridgeState, atMs: number): Json {
             .map(({ applicationId }) => applicationId) ?? [],
         slabs: [...nodeManager.slabs.values()],
       }
+    }),
+  }
+}
+
+/** The pools with their bounds and what is in them; one without a name when none are configured. */
+export function poolsPage(state: BridgeState): Json {
+  const { policy } = state
+  const { minNodes, maxNodes, maxCapacity } = policy
+  const pools =
+    policy.pools.length > 0 ? policy.pools : [{ name: NO_POOL, constraints: [], minNodes, maxNodes, maxCapacity }]
+  return {
+    pools: pools.map((pool) => {
+      const fleet = [...state.nodeManagers.values()].filter((nodeManager) => nodeManager.pool === pool.name)
+      const sum = fleet.reduce((total, nodeManager) => plus(total, held(nodeManager)), NOTHING)
+      return { ...pool, nodeManagers: fleet.length, held: sum }
     }),
   }
 }

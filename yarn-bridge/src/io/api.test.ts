@@ -58,6 +58,13 @@ for (const { path, delta, text } of [
   })
 }
 
+test('flexup passes on the constraint', async (t) => {
+  const { port, asked } = await api(t)
+  const body = { profile: 'small', instances: 2, constraints: ['rack LIKE r1'] }
+  t.is((await call(port, 'PUT /api/cluster/flexup', body)).status, 202)
+  t.deepEqual(asked, [{ kind: 'flexRequested', profile: 'small', delta: 2, constraint: 'rack LIKE r1' }])
+})
+
 for (const { title, body, text } of [
   { title: 'no body', body: '', text: 'the body has to be a JSON object' },
   { title: 'no JSON', body: '{', text: 'the body has to be a JSON object' },
@@ -85,9 +92,14 @@ for (const { title, body, text } of [
     text: '\'instances\' has to be a whole number from 1, not "1"',
   },
   {
-    title: 'constraints',
-    body: { profile: 'small', instances: 1, constraints: ['hostname LIKE a'] },
-    text: "'constraints' are not supported",
+    title: 'two constraints',
+    body: { profile: 'small', instances: 1, constraints: ['hostname LIKE a', 'rack LIKE b'] },
+    text: '\'constraints\' has to be a list of at most one text, for example ["hostname LIKE a.*"]',
+  },
+  {
+    title: 'a constraint that is no text',
+    body: { profile: 'small', instances: 1, constraints: [1] },
+    text: '\'constraints\' has to be a list of at most one text, for example ["hostname LIKE a.*"]',
   },
 ]) {
   test(`flexup with ${title} is refused with 400 and asks for nothing`, async (t) => {

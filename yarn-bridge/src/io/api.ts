@@ -1,9 +1,10 @@
 // The bridge's REST API: Apache Myriad's paths, bodies and codes for scripts that know it, and our own under /v1.
 //
-//   PUT  /api/cluster/flexup, flexdown      {"profile": "small", "instances": 2}    202, 400 for a wrong profile or count
+//   PUT  /api/cluster/flexup, flexdown      {"profile": "small", "instances": 2, "constraints": ["hostname LIKE a.*"]}
+//                                           202; 400 for a wrong profile, count or constraint
 //   GET  /api/config, /api/state            what Myriad shows
 //   POST /api/framework/shutdown/framework  ends the framework and its NodeManagers
-//   GET  /v1/nodes, /v1/demand, /v1/decisions?since=MS, /v1/explain, /v1/totals
+//   GET  /v1/nodes, /v1/pools, /v1/demand, /v1/decisions?since=MS, /v1/explain, /v1/totals
 //   PUT  /v1/mode                           {"mode": "auto" | "manual"}
 //   GET  /health, /metrics
 
@@ -22,6 +23,7 @@ import {
   metricsPage,
   myriadStatePage,
   nodesPage,
+  poolsPage,
 } from '../views.ts'
 
 /** A body larger than this is refused. */
@@ -53,6 +55,7 @@ const ROUTES: Readonly<Record<string, Handler>> = {
   'GET /api/state': (context, { state }) => answer(context, myriadStatePage(state)),
   'POST /api/framework/shutdown/framework': shutDown,
   'GET /v1/nodes': (context, { state, now }) => answer(context, nodesPage(state, now())),
+  'GET /v1/pools': (context, { state }) => answer(context, poolsPage(state)),
   'GET /v1/demand': (context, { state, now }) => answer(context, demandPage(state, now())),
   'GET /v1/decisions': decisions,
   'GET /v1/explain': (context, { state, now }) => answer(context, explainPage(state, now())),
@@ -99,9 +102,17 @@ async function flex(context: Koa.Context, options: ApiOptions, sign: 1 | -1): Pr
   if (typeof instances !== 'number' || !Number.isInteger(instances) || instances < 1) {
     return refuse(context, 400, `'instances' has to be a whole number from 1, not ${JSON.stringify(instances)}`)
   }
-  if (Array.isArray(constraints) && constraints.length > 0)
-    return refuse(context, 400, "'constraints' are not supported")
-  const rejection = await options.ask({ kind: 'flexRequested', profile, delta: sign * instances })
+  const wanted: unknown[] = Array.isArray(constraints) ? constraints : constraints === undefined ? [] : [constraints]
+  const [constraint] = wanted
+  if (wanted.length > 1 || (constraint !== undefined && typeof constraint !== 'string')) {
+    return refuse(
+      context,
+      400,
+      '\'constraints\' has to be a list of at most one text, for example ["hostname LIKE a.*"]',
+    )
+  }
+  const delta = sign * instances
+  const rejection = await options.ask({ kind: 'flexRequested', profile, delta, ...(constraint && { constraint }) })
   if (rejection !== undefined) return refuse(context, 400, rejection.message)
   context.status = 202
   context.type = 'text/plain'

@@ -5,9 +5,11 @@ import { IoError } from '@isthmus/core/io/io-error'
 
 const USAGE = `Usage: isthmus yarn [--bridge=host:port] COMMAND
 
-  flex up|down PROFILE COUNT   add or remove NodeManagers of a profile
+  flex up|down PROFILE COUNT [CONSTRAINT]
+                               add or remove NodeManagers of a profile; CONSTRAINT as 'rack LIKE r1'
   mode auto|manual             follow demand, or do what flex says only
   nodes                        the NodeManagers: phase, size, use
+  pools                        the parts of the partition: bounds and use
   demand                       what waits in YARN
   explain                      why the partition is as it is
   decisions                    the last decisions with their reasons
@@ -54,9 +56,13 @@ export async function main(argv: readonly string[]): Promise<number> {
 type Ask = (method: string, path: string, body?: unknown) => Promise<string>
 
 async function run(words: readonly string[], ask: Ask): Promise<string | undefined> {
-  const [command, first, second, third] = words
+  const [command, first, second, third, fourth] = words
   if (command === 'flex' && (first === 'up' || first === 'down') && second !== undefined && third !== undefined) {
-    return ask('PUT', `/api/cluster/flex${first}`, { profile: second, instances: Number(third) })
+    return ask('PUT', `/api/cluster/flex${first}`, {
+      profile: second,
+      instances: Number(third),
+      ...(fourth !== undefined && { constraints: [fourth] }),
+    })
   }
   if (command === 'mode' && first !== undefined) {
     await ask('PUT', '/v1/mode', { mode: first })
@@ -66,6 +72,7 @@ async function run(words: readonly string[], ask: Ask): Promise<string | undefin
   switch (command) {
     case 'nodes':
       return nodesTable(JSON.parse(await ask('GET', '/v1/nodes')))
+    case 'pools':
     case 'demand':
     case 'explain':
       return JSON.stringify(JSON.parse(await ask('GET', `/v1/${command}`)), undefined, 2)

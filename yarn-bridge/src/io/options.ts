@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs'
 import { ok, type Result, reject } from '@isthmus/core/base/result'
 import { DEFAULT_POLICY, type Policy, type Profile, validatePolicy } from '../policy.ts'
+import type { Pool } from '../pools.ts'
 import { DEFAULT_JVM_FLAGS, type LaunchTemplate } from '../task.ts'
 
 interface FlagRow {
@@ -94,6 +95,12 @@ export const FLAGS: readonly FlagRow[] = [
     'JSON',
     'zero, small, medium, large',
     'own profiles, {"name": {"memoryMb": 2048, "vcores": 2}}; they replace those of the same name',
+  ),
+  row(
+    'pools',
+    'JSON',
+    'one of all agents',
+    'parts of the partition, {"name": {"constraints": ["rack LIKE r1"], "minNodes": 0, "maxNodes": 4, "maxMemoryMb": 65536, "maxVcores": 16}}; an agent is in the first that fits',
   ),
   row('config', 'file', '', 'JSON file with any of these flags'),
   row('log_file', 'file', '', 'log lines also go there'),
@@ -304,6 +311,7 @@ function toPolicy(flags: FlagValues): Policy {
     ),
     drainTimeoutMs: Math.round(flags.number('drain_timeout_seconds', base.drainTimeoutMs / 1000) * 1000),
     profiles: toProfiles(flags),
+    pools: toPools(flags),
   }
 }
 
@@ -324,6 +332,30 @@ function toProfiles(flags: FlagValues): Profile[] {
     return { name, capacity: { memoryMb, vcores } }
   })
   return [...DEFAULT_POLICY.profiles.filter(({ name }) => own.every((profile) => profile.name !== name)), ...own]
+}
+
+function toPools(flags: FlagValues): Pool[] {
+  return Object.entries(flags.json('pools')).map(([name, value]): Pool => {
+    const wrong = (why: string): FlagProblem => new FlagProblem('FLAG_INVALID', `--pools: ${name} ${why}`)
+    if (typeof value !== 'object' || value === null) throw wrong('wants an object')
+    const { constraints = [], ...bounds } = value as { constraints?: unknown }
+    if (!Array.isArray(constraints) || constraints.some((text) => typeof text !== 'string')) {
+      throw wrong('wants constraints as a list of texts')
+    }
+    const numbers: Record<string, number> = {
+      minNodes: 0,
+      maxNodes: DEFAULT_POLICY.maxNodes,
+      maxMemoryMb: DEFAULT_POLICY.maxCapacity.memoryMb,
+      maxVcores: DEFAULT_POLICY.maxCapacity.vcores,
+    }
+    for (const [field, number] of Object.entries(bounds)) {
+      if (!Object.hasOwn(numbers, field)) throw wrong(`has an unknown field '${field}'`)
+      if (typeof number !== 'number') throw wrong(`wants a number for ${field}`)
+      numbers[field] = number
+    }
+    const { minNodes = 0, maxNodes = 0, maxMemoryMb = 0, maxVcores = 0 } = numbers
+    return { name, constraints, minNodes, maxNodes, maxCapacity: { memoryMb: maxMemoryMb, vcores: maxVcores } }
+  })
 }
 
 function toTemplate(

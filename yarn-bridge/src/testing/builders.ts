@@ -34,6 +34,8 @@ export function offerOf(agentId: string, cpus: number, memoryMb: number, change:
     memoryMb,
     diskMb: 1_000,
     portCount: 10,
+    facts: { hostname: `host-${agentId}` },
+    pool: '',
     ...change,
   }
 }
@@ -52,6 +54,8 @@ export function nodeManagerOf(
     executor: { type: 'DEFAULT', executor_id: { value: id } },
     ports: { nodeManager: 1, localizer: 2, web: 3 },
     profile: undefined,
+    constraint: undefined,
+    pool: '',
     baseTaskId: id,
     launchedAtMs: 0,
     phase: 'serving',
