@@ -97,8 +97,8 @@ export class Allocator {
   constructor(options: AllocatorOptions) {
     const kinds = new Kinds()
     const leastDefault = leastOf(options.minAllocatable ?? LEAST_DEFAULT, kinds)
-    const quotas = new Quotas(kinds, leastDefault)
     const tree = new RoleTree(kinds, options.fairSharingExcluded ?? [])
+    const quotas = new Quotas(kinds, leastDefault, (role, isClosed) => tree.setClosed(role, isClosed))
     const clients = new Clients({ kinds, quotas, tree, leastDefault })
     const region = options.domain?.fault_domain?.region.name
     const agents = new Agents({ kinds, tree, quotas, region, filterGpus: options.filterGpuResources ?? true })
@@ -379,7 +379,7 @@ export class Allocator {
     this.#shuffle(agents)
     if (this.#quotas.isMissing) {
       for (const agent of agents) {
-        if (this.#made.length >= budget) break
+        if (this.#made.length >= budget || !this.#quotas.isMissing) break
         this.#round.visitForGuarantees(agent)
       }
       this.#shuffle(agents)

@@ -59,11 +59,19 @@ export function membersOf({ of, only, blocked, closed, passed }: Selection, foun
     if (blocked !== undefined && at < blocked.length) word &= ~blocked[at]!
     if (closed !== undefined && at < closed.length) word &= ~closed[at]!
     if (passed !== undefined && at < passed.length) word &= ~passed[at]!
+    if (word === 0) continue
+    if (count + countOf(word) > found.length) return -1
     while (word !== 0) {
-      if (count === found.length) return -1
       found[count++] = at * 32 + 31 - Math.clz32(word & -word)
       word &= word - 1
     }
   }
   return count
+}
+
+/** Bits set in a word. */
+function countOf(word: number): number {
+  let pairs = word - ((word >>> 1) & 0x5555_5555)
+  pairs = (pairs & 0x3333_3333) + ((pairs >>> 2) & 0x3333_3333)
+  return Math.imul((pairs + (pairs >>> 4)) & 0x0f0f_0f0f, 0x0101_0101) >>> 24
 }

@@ -119,11 +119,22 @@ export class Offerings {
     const limiting = this.#allow({ agent, client, stage })
     if (limiting === undefined) return { resources }
     if (limiting === 'nothing') return HELD_BACK
-    if (!agent.isSpecial && !isAllocatable(this.#allowed, 0, client.least)) return limiting
+    if (!this.#canBeEnough(agent, client)) return limiting
     const part = withinAllowance(resources, { allowance: this.#allowance, kinds: this.#kinds, stage })
     if (!this.#isEnough(part, client)) return limiting
     if (this.#filters.refuses(agent.index, client.index, part)) return REFUSED_PART
     return { resources: part }
+  }
+
+  /** Whether what is allowed, and with it all that quota does not count, may be an offer. */
+  #canBeEnough(agent: Agent, client: Client): boolean {
+    if (!agent.isSpecial) return isAllocatable(this.#allowed, 0, client.least)
+    const { scalars } = this.view(agent, client)
+    const row = agent.index * KINDS_MAX
+    for (let kind = 0; kind < this.#kinds.count; kind++) {
+      this.#row[kind] = scalars[kind]! - this.#agents.free[row + kind]! + this.#allowed[kind]!
+    }
+    return isAllocatable(this.#row, 0, client.least)
   }
 
   /**

@@ -52,11 +52,20 @@ export class Quotas {
   readonly #kinds: Kinds
   readonly #roles = new Map<string, RoleBooks>()
   readonly #row = emptyRow()
+  readonly #closedChanged: (role: string, isClosed: boolean) => void
   #quotaCount = 0
+  /** Roles whose guarantee misses something. */
+  #missingCount = 0
 
-  constructor(kinds: Kinds, leastDefault: readonly Least[]) {
+  /** @param closedChanged hears of each top-level role whose clients are put into `closed` or taken out */
+  constructor(
+    kinds: Kinds,
+    leastDefault: readonly Least[],
+    closedChanged: (role: string, isClosed: boolean) => void = () => undefined,
+  ) {
     this.#kinds = kinds
     this.#least = leastDefault
+    this.#closedChanged = closedChanged
   }
 
   /** Whether any role has quota. */
@@ -66,7 +75,7 @@ export class Quotas {
 
   /** Whether anything is missing of any guarantee. */
   get isMissing(): boolean {
-    return this.#quotaCount > 0 && this.required.some((amount) => amount > 0)
+    return this.#missingCount > 0
   }
 
   /** The books of the top-level role of `role`, for one more user, who releases them in the end. */
@@ -184,10 +193,12 @@ export class Quotas {
   }
 
   #mark(books: RoleBooks): void {
-    const isMissing = books.quota !== undefined && books.missing.some((amount) => amount > 0)
+    const isMissing = books.quota !== undefined && isAnyPositive(books.missing)
     const isClosed = books.quota !== undefined && !isAllocatable(this.#leftOf(books), 0, this.#least)
     if (isMissing === books.isMissing && isClosed === books.isClosed) return
+    if (isMissing !== books.isMissing) this.#missingCount += isMissing ? 1 : -1
     books.isMissing = isMissing
+    if (isClosed !== books.isClosed) this.#closedChanged(books.role, isClosed)
     books.isClosed = isClosed
     for (const client of books.clients) this.#markClient(books, client)
   }
@@ -203,4 +214,9 @@ export class Quotas {
     for (let kind = 0; kind < KINDS_MAX; kind++) this.#row[kind] = this.limitLeft(books, kind)
     return this.#row
   }
+}
+
+function isAnyPositive(row: Float64Array): boolean {
+  for (let kind = 0; kind < KINDS_MAX; kind++) if (row[kind]! > 0) return true
+  return false
 }

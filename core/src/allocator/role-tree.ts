@@ -38,6 +38,9 @@ export class RoleTree {
   readonly #free: number[] = []
   readonly #roles = new Map<string, number>()
   readonly #weights = new Map<string, number>()
+  /** Roles that a walk may pass over, also those without a node. */
+  readonly #closedRoles = new Set<string>()
+  readonly #isClosed: boolean[] = []
   readonly #kinds: Kinds
   readonly #excluded: ReadonlySet<string>
   #stale = false
@@ -134,6 +137,14 @@ export class RoleTree {
     this.#stale = true
   }
 
+  /** Lets walks that ask for it pass over a role and all below; kept while the role has no node, too. */
+  setClosed(role: string, isClosed: boolean): void {
+    if (isClosed) this.#closedRoles.add(role)
+    else this.#closedRoles.delete(role)
+    const node = this.#roles.get(role)
+    if (node !== undefined) this.#isClosed[node] = isClosed
+  }
+
   /** The weight of a role path, default 1. */
   weightOf(role: string): number {
     return this.#weights.get(role) ?? 1
@@ -158,15 +169,18 @@ export class RoleTree {
   /**
    * Calls `take` for the active clients in line until one says yes.
    *
+   * @param passesClosed does not go into closed roles
    * @returns the client that said yes, or -1. Call `refresh` before. `take` must not change the tree when it says no.
    */
-  walk(take: (client: number) => boolean, from: number = ROOT): number {
+  walk(take: (client: number) => boolean, from: number = ROOT, passesClosed = false): number {
     const client = this.clientOf[from]!
     if (client !== NONE) return take(client) ? client : NONE
     const line = this.#lines[from]
     if (line === undefined) return NONE
     for (let at = 0; at < line.size; at++) {
-      const found = this.walk(take, line.nodes[at]!)
+      const node = line.nodes[at]!
+      if (passesClosed && this.#isClosed[node]!) continue
+      const found = this.walk(take, node, passesClosed)
       if (found !== NONE) return found
     }
     return NONE
@@ -204,6 +218,7 @@ export class RoleTree {
     const parent = slash < 0 ? ROOT : this.#ensureRole(role.slice(0, slash))
     const node = this.#newNode({ name: role, parent, client: NONE })
     this.#weight[node] = this.weightOf(role)
+    this.#isClosed[node] = this.#closedRoles.has(role)
     this.#roles.set(role, node)
     return node
   }
@@ -224,6 +239,7 @@ export class RoleTree {
     this.clientOf[node] = client
     this.#depth[node] = parent === NONE ? 0 : this.#depth[parent]! + 1
     this.#weight[node] = 1
+    this.#isClosed[node] = false
     this.#activeBelow[node] = 0
     this.#childCount[node] = 0
     this.#lines[node] = undefined

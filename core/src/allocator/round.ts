@@ -8,7 +8,7 @@
 
 import type { Resources } from '../resources/resources.ts'
 import type { Agent, Agents } from './agents.ts'
-import { isSelected, membersOf, type Selection } from './bits.ts'
+import { type Bits, clearBit, isSelected, membersOf, type Selection } from './bits.ts'
 import type { Clients } from './clients.ts'
 import { KINDS_MAX } from './kinds.ts'
 import { isAllocatable } from './least.ts'
@@ -17,7 +17,10 @@ import type { Quotas } from './quota.ts'
 import type { RoleTree } from './role-tree.ts'
 
 /** Candidates that are put in line among themselves; more of them are found by walking the tree. */
-const FEW_CANDIDATES = 16
+const FEW_CANDIDATES = 64
+
+/** Candidates that are looked for one by one before the rest is sorted: mostly one of the first takes the agent. */
+const LOOKED_FOR = 4
 
 /** Gives resources of an agent to a client. */
 export type Take = (agent: Agent, client: number, resources: Resources) => void
@@ -45,6 +48,7 @@ export class Round {
     passed: undefined,
   }
   #agent: Agent | undefined
+  #closedRest: Bits = new Int32Array(1)
   readonly #question: { stage: Stage; withoutShared: boolean } = { stage: 'all', withoutShared: false }
 
   constructor(parts: RoundParts) {
@@ -95,7 +99,8 @@ export class Round {
     if (count === 0) return false
     if (count > 0) return this.#tryInOrder([...this.#few.subarray(0, count)])
     if (this.#isOnlyReserved(agent)) return this.#tryInOrder(this.#clientsOfReservations(agent))
-    return this.#parts.tree.walk(this.#tryClient) >= 0
+    const passesClosed = this.#selection.closed !== undefined && !this.#isReservedForClosed(agent)
+    return this.#parts.tree.walk(this.#tryClient, undefined, passesClosed) >= 0
   }
 
   /** Those in line who may have something of the agent, as far as bits can tell. */
@@ -108,18 +113,41 @@ export class Round {
     selection.closed = undefined
     selection.passed = agent.passed
     if (this.#question.stage === 'guarantees') selection.only = quotas.missing
-    else if (quotas.isUsed && !agent.isSpecial && clients.ownLeastCount === 0) {
-      selection.closed = quotas.closed
-      if (!quotas.hasSurplus) selection.only = quotas.missing
+    else if (quotas.isUsed && clients.ownLeastCount === 0) {
+      selection.closed = agent.isSpecial ? this.#closedFor(agent) : quotas.closed
+      if (!agent.isSpecial && !quotas.hasSurplus) selection.only = quotas.missing
     }
+  }
+
+  /** Whether clients of a closed role may have what is reserved for it. */
+  #isReservedForClosed(agent: Agent): boolean {
+    return agent.reservedRoles.some((role) => this.#parts.quotas.booksOf(role)?.isClosed === true)
+  }
+
+  /** Closed clients that nothing special of the agent is for, either; undefined when that takes a closer look. */
+  #closedFor(agent: Agent): Bits | undefined {
+    const { free } = agent
+    if (!free.shared().isEmpty || !free.revocable().isEmpty) return undefined
+    const { closed } = this.#parts.quotas
+    if (this.#closedRest.length !== closed.length) this.#closedRest = new Int32Array(closed.length)
+    this.#closedRest.set(closed)
+    for (const client of this.#clientsOfReservations(agent)) clearBit(this.#closedRest, client)
+    return this.#closedRest
   }
 
   #tryInOrder(candidates: number[]): boolean {
     const { clients, tree } = this.#parts
-    if (candidates.length > 1) {
-      candidates.sort((a, b) => tree.compare(clients.list[a]!.node, clients.list[b]!.node))
+    const compare = (a: number, b: number) => tree.compare(clients.list[a]!.node, clients.list[b]!.node)
+    for (let from = 0; from < LOOKED_FOR && from < candidates.length; from++) {
+      let first = from
+      for (let at = from + 1; at < candidates.length; at++) {
+        if (compare(candidates[at]!, candidates[first]!) < 0) first = at
+      }
+      const found = candidates[first]!
+      candidates[first] = candidates[from]!
+      if (this.#try(found)) return true
     }
-    return candidates.some(this.#tryClient)
+    return candidates.slice(LOOKED_FOR).sort(compare).some(this.#tryClient)
   }
 
   #try(index: number): boolean {
