@@ -57,6 +57,8 @@ export interface Agent {
   /** The newest offer and the same without allocation info, as it often comes back as it went. */
   lastOffer: Resources | undefined
   lastOfferFree: Resources | undefined
+  /** It was all that was free, and nothing of it was reserved, revocable or shared: its amounts are known. */
+  lastOfferIsPlain: boolean
 }
 
 /** All agents by small integers. */
@@ -64,6 +66,8 @@ export class Agents {
   readonly list: (Agent | undefined)[] = []
   /** Free amounts that quota counts (unreserved, not revocable), in rows by agent. */
   free = new Float64Array(64 * KINDS_MAX)
+  /** What was free when it was offered whole, as long as `lastOfferIsPlain`; rows as above. */
+  #offered = new Float64Array(64 * KINDS_MAX)
   readonly #byId = new Map<string, Agent>()
   readonly #freeIndexes: number[] = []
   readonly #kinds: Kinds
@@ -107,9 +111,8 @@ export class Agents {
     assert(!this.#byId.has(id), 'an agent is added once')
     const index = this.#freeIndexes.pop() ?? this.list.length
     if ((index + 1) * KINDS_MAX > this.free.length) {
-      const larger = new Float64Array(this.free.length * 2)
-      larger.set(this.free)
-      this.free = larger
+      this.free = grown(this.free)
+      this.#offered = grown(this.#offered)
     }
     this.free.fill(0, index * KINDS_MAX, (index + 1) * KINDS_MAX)
     const agent: Agent = {
@@ -134,6 +137,7 @@ export class Agents {
       passedUpTo: Resources.empty,
       lastOffer: undefined,
       lastOfferFree: undefined,
+      lastOfferIsPlain: false,
     }
     this.list[index] = agent
     this.#byId.set(id, agent)
@@ -194,8 +198,35 @@ export class Agents {
     if (isActive) this.#chargeFree(agent, 1)
   }
 
-  /** Sets the free rest. When it holds what nobody has decided about yet, no client is blocked any more. */
-  setFree(agent: Agent, free: Resources): void {
+  /** Notes an offer; its amounts are remembered when it is all that is free and plain, which it is told in that case. */
+  noteOffer(agent: Agent, offer: { allocated: Resources; resources: Resources }): Float64Array | undefined {
+    agent.lastOffer = offer.allocated
+    agent.lastOfferFree = offer.resources
+    agent.lastOfferIsPlain = offer.resources === agent.free && !agent.isSpecial
+    if (!agent.lastOfferIsPlain) return undefined
+    const row = agent.index * KINDS_MAX
+    for (let kind = 0; kind < KINDS_MAX; kind++) {
+      const amount = this.free[row + kind]!
+      this.#offered[row + kind] = amount
+      this.#row[kind] = amount
+    }
+    return this.#row
+  }
+
+  /** The amounts of the newest offer, times `factor`, if they are remembered; valid until the next call of anything here. */
+  offeredAmounts(agent: Agent, factor: 1 | -1): Float64Array | undefined {
+    if (!agent.lastOfferIsPlain) return undefined
+    const row = agent.index * KINDS_MAX
+    for (let kind = 0; kind < KINDS_MAX; kind++) this.#row[kind] = this.#offered[row + kind]! * factor
+    return this.#row
+  }
+
+  /**
+   * Sets the free rest. When it holds what nobody has decided about yet, no client is blocked any more.
+   *
+   * @param amounts what quota counts of it, when that is known already
+   */
+  setFree(agent: Agent, free: Resources, amounts?: Float64Array): void {
     if (agent.isActive) this.#chargeFree(agent, -1)
     agent.free = free
     const row = agent.index * KINDS_MAX
@@ -203,8 +234,9 @@ export class Agents {
       this.free.fill(0, row, row + KINDS_MAX)
       agent.isSpecial = false
     } else {
-      this.#counter.countPlain(this.#row, free)
-      this.free.set(this.#row, row)
+      if (amounts === undefined) this.#counter.countPlain(this.#row, free)
+      const plain = amounts ?? this.#row
+      for (let kind = 0; kind < KINDS_MAX; kind++) this.free[row + kind] = plain[kind]!
       this.#updateSpecial(agent)
     }
     if (agent.views.size > 0) agent.views.clear()
@@ -272,4 +304,10 @@ export class Agents {
     const row = agent.index * KINDS_MAX
     for (let kind = 0; kind < this.#kinds.count; kind++) free[kind]! += this.free[row + kind]! * factor
   }
+}
+
+function grown(rows: Float64Array<ArrayBuffer>): Float64Array<ArrayBuffer> {
+  const larger = new Float64Array(rows.length * 2)
+  larger.set(rows)
+  return larger
 }

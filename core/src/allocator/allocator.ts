@@ -182,7 +182,7 @@ export class Allocator {
     for (const [frameworkId, used] of spec.used) {
       for (const [role, resources] of byRole(used)) {
         const client = this.#clients.ensure(frameworkId, role)
-        this.#holdings.give(agent, client, resources, 1)
+        this.#holdings.give(agent, client, resources, { allocations: 1 })
       }
     }
     this.#agents.recount(agent)
@@ -251,7 +251,7 @@ export class Allocator {
     }
     for (const [role, resources] of byRole(conversion.to)) {
       const client = this.#clients.ensure(frameworkId, role)
-      this.#holdings.give(agent, client, resources, 0)
+      this.#holdings.give(agent, client, resources, { allocations: 0 })
     }
     for (const role of byRole(conversion.from).keys()) this.#removeIfUnused(this.#clients.find(frameworkId, role)!)
     const [from, to] = [conversion.from.unallocate(), conversion.to.unallocate()]
@@ -291,8 +291,8 @@ export class Allocator {
     assert(client !== undefined, 'only what is held is recovered')
     const isWholeOffer = agent.lastOffer === resources
     const free = isWholeOffer ? agent.lastOfferFree! : resources.unallocate()
-    this.#holdings.takeBack(agent, client, resources)
-    this.#addFree(agent, free)
+    this.#holdings.takeBack(agent, client, resources, isWholeOffer ? this.#agents.offeredAmounts(agent, -1) : undefined)
+    this.#addFree(agent, free, isWholeOffer ? this.#agents.offeredAmounts(agent, 1) : undefined)
     if (refusal !== undefined && refusal.refuseMs > 0 && client.framework !== undefined) {
       const forMs = Math.max(Math.min(refusal.refuseMs, REFUSE_MS_MAX), this.#intervalMs)
       this.#filters.add({ agent: agent.index, client: client.index, refused: free, untilMs: atMs + forMs, atMs })
@@ -404,17 +404,16 @@ export class Allocator {
   #take(agent: Agent, index: number, resources: Resources): void {
     const client = this.#clients.list[index]!
     const allocated = resources.allocate(client.role)
-    const isAll = resources === agent.free && !agent.isSpecial
-    const free = isAll ? EMPTY : agent.free.minus(resources.nonShared())
+    const amounts = this.#agents.noteOffer(agent, { allocated, resources })
+    const free = amounts === undefined ? agent.free.minus(resources.nonShared()) : EMPTY
     this.#made.push({ frameworkId: client.frameworkId, role: client.role, agentId: agent.id, resources: allocated })
-    this.#holdings.give(agent, client, allocated, 1)
-    agent.lastOffer = allocated
-    agent.lastOfferFree = resources
+    this.#holdings.give(agent, client, allocated, { allocations: 1, amounts })
     this.#agents.setFree(agent, free)
   }
 
-  #addFree(agent: Agent, resources: Resources): void {
+  #addFree(agent: Agent, resources: Resources, amounts: Float64Array | undefined): void {
     if (agent.isOvercommitted) this.#agents.recount(agent)
+    else if (agent.free.isEmpty && amounts !== undefined) this.#agents.setFree(agent, resources, amounts)
     else this.#agents.setFree(agent, agent.free.plus(resources.nonShared()))
   }
 

@@ -9,6 +9,14 @@ import type { Kinds } from './kinds.ts'
 import type { Quotas } from './quota.ts'
 import type { RoleTree } from './role-tree.ts'
 
+/** How something is given. */
+export interface Giving {
+  /** 1 when it counts as one allocation more. */
+  readonly allocations: 0 | 1
+  /** Its amounts in milli-units by kind, when nothing of it is reserved, revocable or shared and they are known already. */
+  readonly amounts?: Float64Array | undefined
+}
+
 /** The one way to give and take back. */
 export class Holdings {
   readonly #tree: RoleTree
@@ -22,16 +30,20 @@ export class Holdings {
     this.#counter = new Counter(kinds)
   }
 
-  /** Gives resources, with allocation info, to a client; `allocations` is 1 when that counts as one more, else 0. */
-  give(agent: Agent, client: Client, resources: Resources, allocations: 0 | 1): void {
+  /** Gives resources, with allocation info, to a client. */
+  give(agent: Agent, client: Client, resources: Resources, by: Giving): void {
     const before = agent.held.get(client.index)
     if (before === undefined) client.agentCount++
     agent.held.set(client.index, before === undefined ? resources : before.plus(resources))
-    this.#charge(client, resources, { factor: 1, allocations })
+    this.#charge(client, resources, { ...by, factor: 1 })
   }
 
-  /** Takes back what a client holds; what it does not hold is an assertion error. */
-  takeBack(agent: Agent, client: Client, resources: Resources): void {
+  /**
+   * Takes back what a client holds; what it does not hold is an assertion error.
+   *
+   * @param negative their amounts times -1, when they are plain and known already
+   */
+  takeBack(agent: Agent, client: Client, resources: Resources, negative?: Float64Array): void {
     const before = agent.held.get(client.index)
     assert(before !== undefined && (before === resources || before.contains(resources)), 'only what is held comes back')
     const after = before === resources ? undefined : before.minus(resources)
@@ -39,10 +51,15 @@ export class Holdings {
       agent.held.delete(client.index)
       client.agentCount--
     } else agent.held.set(client.index, after)
-    this.#charge(client, resources, { factor: -1, allocations: 0 })
+    this.#charge(client, resources, { factor: -1, allocations: 0, amounts: negative })
   }
 
-  #charge(client: Client, resources: Resources, by: { factor: 1 | -1; allocations: 0 | 1 }): void {
+  #charge(client: Client, resources: Resources, by: Giving & { readonly factor: 1 | -1 }): void {
+    if (by.amounts !== undefined) {
+      this.#tree.charge(client.node, by.amounts, by.allocations)
+      this.#quotas.chargeAllocated(client.books, by.amounts)
+      return
+    }
     this.#counter.charge(this.#rows, resources, by.factor)
     this.#tree.charge(client.node, this.#rows.scalars, by.allocations)
     this.#quotas.chargeAllocated(client.books, this.#rows.plain)
