@@ -69,13 +69,13 @@ test('offers are asked for once while the same waits, and again when more waits'
   t.is(revivals(), before + 1, 'filters of offers given back end')
 })
 
-test('a REVIVE or SUPPRESS that did not reach the master is made again', (t) => {
+test('a REVIVE or SUPPRESS that the master refused is made again', (t) => {
   const world = new World()
   world.tick(2)
   for (const type of ['SUPPRESS', 'REVIVE'] as const) {
     if (type === 'REVIVE') world.submit(ONE_GB, 0)
     const atMs = world.atMs
-    const event = { kind: 'callRefused', atMs, call: { type }, status: 0, text: 'connection lost' } as const
+    const event = { kind: 'callRefused', atMs, call: { type }, status: 503, text: 'not leading' } as const
     const before = calls(world, type)
     world.post({ kind: 'frameworkEventReceived', atMs, event })
     world.tick()

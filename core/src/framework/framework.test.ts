@@ -2,7 +2,7 @@ import type { Offer, TaskState, TaskStatus } from '@isthmus/proto/gen/mesos'
 import type { Call, Event } from '@isthmus/proto/gen/scheduler'
 import test from 'ava'
 import fc from 'fast-check'
-import { acceptOffers, adoptTask, declineOffers, killTask, teardown } from './calls.ts'
+import { acceptOffers, adoptTask, declineOffers, killTask, revive, suppress, teardown } from './calls.ts'
 import type { FrameworkEffect } from './effects.ts'
 import type { FrameworkEvent, FrameworkTimer } from './events.ts'
 import {
@@ -391,9 +391,9 @@ test('the tasks of an ACCEPT that failed are asked about, others are not', (t) =
   }
   launch('O1', 'told')
   const call = launch('O2', 'lost')
-  const effects = step(state, { kind: 'callRefused', atMs: 5, call, status: 0, text: 'connection lost' })
+  const effects = step(state, { kind: 'callRefused', atMs: 5, call, status: 503, text: 'not leading' })
   t.deepEqual(effects, [
-    { kind: 'callFailed', call, status: 0, text: 'connection lost' },
+    { kind: 'callFailed', call, status: 503, text: 'not leading' },
     {
       kind: 'sendCall',
       call: {
@@ -404,4 +404,38 @@ test('the tasks of an ACCEPT that failed are asked about, others are not', (t) =
     },
     { kind: 'setTimer', key: 'reconcile', timer: { kind: 'reconcile' }, atMs: 5 + RECONCILE_MIN_MS },
   ])
+})
+
+test('a call that got no answer ends the subscription: its offers would be held for ever', (t) => {
+  const state = subscribed()
+  receive(state, { type: 'OFFERS', offers: { offers: [offer('O1')] } })
+  const call: Call = { type: 'DECLINE', framework_id: { value: 'F' } }
+  const lost = { kind: 'callRefused', atMs: 5, call, status: 0, text: 'connection lost' } as const
+  t.deepEqual(
+    step(state, lost).map(({ kind }) => kind),
+    ['callFailed', 'closeStream', 'cancelTimer', 'cancelTimer', 'setTimer', 'disconnected'],
+  )
+  t.is(state.phase, 'waiting')
+  t.is(state.offers.size, 0)
+  t.deepEqual(
+    step(state, lost).map(({ kind }) => kind),
+    ['callFailed'],
+    'once',
+  )
+})
+
+test('what is suppressed or revived while a SUBSCRIBE is under way is told after it', (t) => {
+  const cases = [
+    { before: ['r'], act: () => revive(state), expected: { type: 'REVIVE', revive: { roles: ['r'] } } },
+    { before: [], act: () => suppress(state), expected: { type: 'SUPPRESS', suppress: { roles: ['r'] } } },
+  ] as const
+  let state = createFramework({ info: INFO })
+  for (const { before, act, expected } of cases) {
+    state = createFramework({ info: { ...INFO, roles: ['r'] }, suppressedRoles: before })
+    step(state, { kind: 'started', atMs: 0 })
+    t.deepEqual(act(), [], 'no subscription yet')
+    const event = { type: 'SUBSCRIBED', subscribed: { framework_id: { value: 'F' } } } as const
+    const calls = step(state, { kind: 'eventReceived', atMs: 0, event }).filter(({ kind }) => kind === 'sendCall')
+    t.deepEqual(calls, [{ kind: 'sendCall', call: { ...expected, framework_id: { value: 'F' } } }])
+  }
 })

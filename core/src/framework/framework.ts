@@ -57,6 +57,8 @@ export interface FrameworkOptions {
 export interface FrameworkState {
   info: FrameworkInfo
   suppressedRoles: readonly string[]
+  /** What the last SUBSCRIBE said of them; while it is under way, `suppressedRoles` may change. */
+  suppressedAtSubscribe: readonly string[]
   offerConstraints: OfferConstraints | undefined
   phase: FrameworkPhase
   frameworkId: FrameworkID | undefined
@@ -74,6 +76,7 @@ export function createFramework(options: FrameworkOptions): FrameworkState {
   return {
     info: options.info,
     suppressedRoles: options.suppressedRoles ?? [],
+    suppressedAtSubscribe: [],
     offerConstraints: options.offerConstraints,
     phase: 'idle',
     frameworkId: options.info.id,
@@ -107,7 +110,11 @@ export function step(state: FrameworkState, event: FrameworkEvent): FrameworkEff
   }
 }
 
-/** Whether the tasks of a launch that failed were launched nobody knows: the master is asked. */
+/**
+ * A call that got no answer may have been done or not, and another way to learn it than a new subscription is there for launches only: offers
+ * of a lost DECLINE or ACCEPT would stay ours for ever. So the stream is given up, as if it had broken too.
+ * Whether the tasks of a launch that was refused were launched nobody knows: the master is asked.
+ */
 function callRefused(
   state: FrameworkState,
   event: Extract<FrameworkEvent, { kind: 'callRefused' }>,
@@ -118,6 +125,9 @@ function callRefused(
   for (const taskId of launched) {
     const task = state.tasks.get(taskId)
     if (task?.state === 'TASK_STAGING') task.awaitsReconciliation = true
+  }
+  if (status === 0 && state.phase === 'subscribed') {
+    return [failed, { kind: 'closeStream' }, ...streamClosed(state, `${call.type} got no answer: ${text}`, atMs)]
   }
   if (launched.length === 0 || state.phase !== 'subscribed') return [failed]
   return [failed, ...reconcileAgain(state, atMs)]
@@ -130,6 +140,7 @@ function hasStream(state: FrameworkState): boolean {
 
 function subscribe(state: FrameworkState): FrameworkEffect[] {
   state.phase = 'subscribing'
+  state.suppressedAtSubscribe = state.suppressedRoles
   const id = state.frameworkId
   const info: FrameworkInfo = id === undefined ? state.info : { ...state.info, id }
   return [
@@ -216,6 +227,7 @@ function subscribed(state: FrameworkState, event: Event, atMs: number): Framewor
   return [
     heartbeatTimer(state, atMs),
     { kind: 'subscribed', frameworkId, masterInfo },
+    ...settleSuppression(state),
     ...reconcileAgain(state, atMs),
     ...kills.map((task): FrameworkEffect => {
       const { taskId, agentId, killPolicy } = task
@@ -223,6 +235,21 @@ function subscribed(state: FrameworkState, event: Event, atMs: number): Framewor
       return { kind: 'sendCall', call: { type: 'KILL', framework_id: frameworkId, kill } }
     }),
   ]
+}
+
+/** Tells what was suppressed or revived while the SUBSCRIBE was under way. */
+function settleSuppression(state: FrameworkState): FrameworkEffect[] {
+  const { suppressedRoles: now, suppressedAtSubscribe: before, frameworkId: framework_id } = state
+  const revived = before.filter((role) => !now.includes(role))
+  const suppressed = now.filter((role) => !before.includes(role))
+  const effects: FrameworkEffect[] = []
+  if (revived.length > 0) {
+    effects.push({ kind: 'sendCall', call: { type: 'REVIVE', framework_id, revive: { roles: revived } } })
+  }
+  if (suppressed.length > 0) {
+    effects.push({ kind: 'sendCall', call: { type: 'SUPPRESS', framework_id, suppress: { roles: suppressed } } })
+  }
+  return effects
 }
 
 /** Asks about every task without a certain state, and again later while answers are missing. */
