@@ -1,0 +1,241 @@
+/**
+ * A machine with the real agent on it: its link to the leading master, its containers, and its ends: a crash takes everything that runs along,
+ * as the launcher ends with its agent; then the machine comes back as a new agent at the same address.
+ */
+
+import type { Resource } from '@isthmus/proto/gen/mesos'
+import { step } from '../agent/agent.ts'
+import type { AgentEffect } from '../agent/effects.ts'
+import type { AgentEvent, AgentTimer } from '../agent/events.ts'
+import { checkInvariants } from '../agent/invariants.ts'
+import { AGENT_CAPABILITIES, AGENT_DEFAULTS } from '../agent/options.ts'
+import { type AgentState, createAgent } from '../agent/state.ts'
+import { SimulatedContainers } from './containers.ts'
+import type { LinkAnswer, LinkLine } from './master-host.ts'
+import { HostTimers } from './schedule.ts'
+import { MASTER_HOST, type Surroundings } from './surroundings.ts'
+
+/** A machine that runs tasks. */
+export interface SimulatedAgent {
+  readonly host: string
+  readonly isUp: boolean
+  readonly start: () => void
+  readonly crash: (why: string) => void
+}
+
+/** What a machine has. */
+export interface MachineOptions {
+  readonly host: string
+  readonly number: number
+  readonly resources: readonly Resource[]
+  readonly seed: number
+  /** Whether all invariants are checked after this step. */
+  readonly checksStep: () => boolean
+}
+
+/** How long a machine takes to come back after its agent ended by itself. */
+const RESTART_MS = 5_000
+
+/** One machine. */
+export class AgentHost implements SimulatedAgent {
+  readonly host: string
+  readonly #world: Surroundings
+  readonly #options: MachineOptions
+  #timers: HostTimers<AgentTimer>
+  #containers: SimulatedContainers
+  #state: AgentState | undefined
+  #line: LinkLine | undefined
+  #life = 0
+  #steps = 0
+
+  constructor(world: Surroundings, options: MachineOptions) {
+    this.host = options.host
+    this.#world = world
+    this.#options = options
+    this.#timers = this.#newTimers()
+    this.#containers = this.#newContainers()
+  }
+
+  /** What the agent knows, to read; undefined while it is down. */
+  get state(): AgentState | undefined {
+    return this.#state
+  }
+
+  get isUp(): boolean {
+    return this.#state !== undefined
+  }
+
+  /** Steps of all agents on this machine so far. */
+  get steps(): number {
+    return this.#steps
+  }
+
+  /** The agent starts, knowing nothing. */
+  start(): void {
+    if (this.#state !== undefined) return
+    const { host, number, resources, seed } = this.#options
+    const { schedule, see } = this.#world
+    const port = 5051
+    this.#life += 1
+    const ip = `10.${1 + (number >> 16)}.${(number >> 8) & 255}.${number & 255}`
+    this.#state = createAgent({
+      ...AGENT_DEFAULTS,
+      info: { hostname: host, port, resources },
+      version: '1.11.0',
+      address: { hostname: host, ip, port },
+      capabilities: AGENT_CAPABILITIES,
+      workDir: '/var/lib/isthmus',
+      seed: seed + this.#life,
+      startedAtMs: schedule.nowMs,
+    })
+    see({ kind: 'agentStarted', host })
+    this.#post({ kind: 'masterDetected', atMs: schedule.nowMs })
+  }
+
+  /** The machine loses power; nobody starts it again here. */
+  crash(why: string): void {
+    if (this.#state === undefined) return
+    this.#end(why)
+    this.#world.network.hostEnded(this.host)
+  }
+
+  #end(why: string): void {
+    this.#state = undefined
+    this.#life += 1
+    this.#line = undefined
+    this.#timers.clear()
+    this.#containers.crash()
+    this.#timers = this.#newTimers()
+    this.#containers = this.#newContainers()
+    this.#world.see({ kind: 'agentEnded', host: this.host, why })
+  }
+
+  #newTimers(): HostTimers<AgentTimer> {
+    const { schedule } = this.#world
+    return new HostTimers(schedule, (timer) => this.#post({ kind: 'timerFired', atMs: schedule.nowMs, timer }))
+  }
+
+  #newContainers(): SimulatedContainers {
+    return new SimulatedContainers(this.#world, this.host, (event) => this.#post(event))
+  }
+
+  #post(event: AgentEvent): void {
+    const state = this.#state
+    if (state === undefined) return
+    const { seams } = this.#world
+    const told = seams.agentEvent === undefined ? event : seams.agentEvent(event, state)
+    if (told === undefined) return
+    const effects = step(state, told)
+    this.#steps += 1
+    const life = this.#life
+    for (const effect of seams.agentEffects?.(effects, told) ?? effects) {
+      if (life === this.#life) this.#perform(effect)
+    }
+    if (this.#options.checksStep()) checkInvariants(state)
+  }
+
+  #perform(effect: AgentEffect): void {
+    switch (effect.kind) {
+      case 'openLink':
+        this.#openLink(effect)
+        return
+      case 'sendToMaster':
+        this.#line?.toServer(effect.message)
+        return
+      case 'closeLink':
+        this.#closeLink()
+        return
+      case 'setTimer':
+        this.#timers.set(effect.key, effect.timer, effect.atMs)
+        return
+      case 'cancelTimer':
+        this.#timers.cancel(effect.key)
+        return
+      case 'launchContainer':
+        this.#containers.launch(effect.spec)
+        return
+      case 'signalContainer':
+        this.#containers.signal(effect.containerId, effect.signal)
+        return
+      case 'destroyContainer':
+        this.#containers.destroy(effect.containerId)
+        return
+      case 'runCheck':
+        this.#check(effect.checkId)
+        return
+      case 'exit':
+        this.#exit(effect.reason)
+        return
+      case 'updateContainer':
+      case 'removeSandbox':
+      case 'note':
+        return
+      case 'respond':
+      case 'respondMessage':
+      case 'openStream':
+      case 'sendEvent':
+      case 'closeStream':
+        // Nobody asks this agent, and its tasks have no executors of their own.
+        return
+      default:
+        effect satisfies never
+    }
+  }
+
+  #openLink({ message }: Extract<AgentEffect, { kind: 'openLink' }>): void {
+    this.#closeLink()
+    const { network } = this.#world
+    const line: LinkLine = network.connect(this.host, MASTER_HOST, {
+      received: (answer) => this.#answered(answer),
+      closed: (reason) => this.#linkLost(line, reason),
+    })
+    this.#line = line
+    this.#world.master().agentLink(line)
+    line.toServer(message)
+  }
+
+  #closeLink(): void {
+    this.#line?.closeByClient()
+    this.#line = undefined
+  }
+
+  #answered(answer: LinkAnswer): void {
+    const atMs = this.#world.schedule.nowMs
+    switch (answer.kind) {
+      case 'opened':
+        this.#post({ kind: 'linkOpened', atMs })
+        return
+      case 'message':
+        this.#post({ kind: 'linkMessage', atMs, message: answer.message })
+        return
+      case 'refused':
+        this.#closeLink()
+        this.#post({ kind: 'linkClosed', atMs, reason: `${answer.status} ${answer.text}` })
+        return
+      default:
+        answer satisfies never
+    }
+  }
+
+  #linkLost(line: LinkLine, reason: string): void {
+    if (this.#line !== line) return
+    this.#line = undefined
+    this.#post({ kind: 'linkClosed', atMs: this.#world.schedule.nowMs, reason })
+  }
+
+  #check(checkId: string): void {
+    const { schedule } = this.#world
+    const life = this.#life
+    schedule.after(1, () => {
+      const outcome = { kind: 'failed', message: 'nothing is checked here' } as const
+      if (life === this.#life) this.#post({ kind: 'checkFinished', atMs: schedule.nowMs, checkId, outcome })
+    })
+  }
+
+  /** The agent ended by itself: what it said last still arrives; then it is started again. */
+  #exit(reason: string): void {
+    this.#closeLink()
+    this.#end(reason)
+    this.#world.schedule.after(RESTART_MS, () => this.start())
+  }
+}

@@ -1,0 +1,132 @@
+import type { ContainerSpec } from '../agent/effects.ts'
+import type { AgentEvent } from '../agent/events.ts'
+import { nextFraction } from '../base/random.ts'
+import type { SeenContainer } from './sightings.ts'
+import type { Surroundings } from './surroundings.ts'
+
+/** What a simulated process does: `run <milliseconds> exit <code>`. */
+const COMMAND = /^run (\d+) exit (\d+)$/
+/** Longest time to start a process on a healthy machine. */
+const START_MS = 300
+/** Longest time a process takes to end after a signal. */
+const END_MS = 400
+
+const SIGTERM = 15
+const SIGKILL = 9
+
+type ContainerEvent = Extract<AgentEvent, { kind: 'containerStarted' | 'containerLaunchFailed' | 'containerExited' }>
+
+interface Running {
+  readonly seen: SeenContainer
+  readonly spec: ContainerSpec
+  phase: 'starting' | 'running' | 'ended'
+  isEnding: boolean
+}
+
+/** The processes of one machine: what the containerizer is to a real agent. */
+export class SimulatedContainers {
+  readonly #world: Surroundings
+  readonly #host: string
+  readonly #post: (event: ContainerEvent) => void
+  readonly #all = new Map<string, Running>()
+  #pids = 100
+
+  constructor(world: Surroundings, host: string, post: (event: ContainerEvent) => void) {
+    this.#world = world
+    this.#host = host
+    this.#post = post
+  }
+
+  /** Starts a process; what it does is in its command. */
+  launch(spec: ContainerSpec): void {
+    const { containerId, environment, resources } = spec
+    const seen: SeenContainer = {
+      host: this.#host,
+      containerId,
+      frameworkId: environment.MESOS_FRAMEWORK_ID ?? '',
+      taskId: environment.MESOS_TASK_ID ?? '',
+      cpusMilli: resources.cpusMilli,
+      memoryMb: resources.memoryMb,
+    }
+    const container: Running = { seen, spec, phase: 'starting', isEnding: false }
+    this.#all.set(containerId, container)
+    this.#after(START_MS, container, () => this.#start(container))
+  }
+
+  /** Sends a signal; most processes end on SIGTERM. */
+  signal(containerId: string, signal: string): void {
+    const container = this.#all.get(containerId)
+    const isStubborn = nextFraction(this.#world.random) < this.#world.health.stubbornChance
+    if (container?.phase !== 'running' || isStubborn) return
+    this.#endSoon(container, signal === 'SIGKILL' ? SIGKILL : SIGTERM)
+  }
+
+  /** Kills everything in a container, also one that is being started. */
+  destroy(containerId: string): void {
+    const container = this.#all.get(containerId)
+    if (container === undefined || container.phase === 'ended') return
+    this.#endSoon(container, SIGKILL)
+  }
+
+  /** The machine lost power: everything is gone at once, and nobody is told. */
+  crash(): void {
+    for (const container of this.#all.values()) {
+      if (container.phase === 'running') this.#seeEnd(container, SIGKILL)
+      container.phase = 'ended'
+    }
+    this.#all.clear()
+  }
+
+  #start(container: Running): void {
+    const { containerId } = container.seen
+    const { schedule, health, see } = this.#world
+    if (container.isEnding) return
+    if (health.fullDisks.has(this.#host)) {
+      this.#forget(container)
+      const message = 'no space left on device'
+      this.#post({ kind: 'containerLaunchFailed', atMs: schedule.nowMs, containerId, phase: 'sandbox', message })
+      return
+    }
+    container.phase = 'running'
+    see({ kind: 'containerStarted', container: container.seen })
+    this.#post({ kind: 'containerStarted', atMs: schedule.nowMs, containerId, pid: this.#pids++ })
+    const [, runMs = '0', exitCode = '0'] = COMMAND.exec(container.spec.command.value ?? '') ?? []
+    schedule.after(Number(runMs), () => this.#end(container, Number(exitCode) << 8))
+  }
+
+  #endSoon(container: Running, waitStatus: number): void {
+    container.isEnding = true
+    this.#after(END_MS, container, () => this.#end(container, waitStatus))
+  }
+
+  #end(container: Running, waitStatus: number): void {
+    if (container.phase === 'ended') return
+    const { containerId } = container.seen
+    const atMs = this.#world.schedule.nowMs
+    const hasRun = container.phase === 'running'
+    this.#forget(container)
+    if (hasRun) {
+      this.#seeEnd(container, waitStatus)
+      this.#post({ kind: 'containerExited', atMs, containerId, waitStatus })
+    } else {
+      this.#post({ kind: 'containerLaunchFailed', atMs, containerId, phase: 'launch', message: 'destroyed' })
+    }
+  }
+
+  #forget(container: Running): void {
+    if (container.phase !== 'running') container.phase = 'ended'
+    this.#all.delete(container.seen.containerId)
+  }
+
+  #seeEnd(container: Running, waitStatus: number): void {
+    container.phase = 'ended'
+    this.#world.see({ kind: 'containerEnded', container: container.seen, waitStatus })
+  }
+
+  #after(atMostMs: number, container: Running, run: () => void): void {
+    const factor = this.#world.health.slowHosts.get(this.#host) ?? 1
+    this.#world.schedule.after(1 + atMostMs * factor * nextFraction(this.#world.random), () => {
+      if (container.phase !== 'ended') run()
+    })
+  }
+}

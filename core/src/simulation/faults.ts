@@ -1,0 +1,106 @@
+/**
+ * What goes wrong in a world, by its seed: a plan of faults over the time of the workload. After that everything is mended, and whatever
+ * was promised must come true.
+ */
+
+import { nextFraction, nextInteger, type Random } from '../base/random.ts'
+
+/** How much goes wrong. */
+export type FaultLevel = 'none' | 'light' | 'heavy'
+
+/** What can go wrong. */
+export type FaultKind =
+  /** A machine loses power and comes back as a new agent. */
+  | 'agentCrash'
+  /** The connections of a machine break. */
+  | 'agentBreak'
+  /** A machine is cut off from everybody. */
+  | 'agentCut'
+  /** A machine takes long for everything. */
+  | 'agentSlow'
+  /** No container can be started on a machine. */
+  | 'diskFull'
+  | 'frameworkCrash'
+  | 'frameworkBreak'
+  | 'frameworkCut'
+  | 'masterCrash'
+  /** All connections of the master break. */
+  | 'masterBreak'
+  | 'registrySlow'
+  | 'registryFull'
+  /** Messages come late. */
+  | 'late'
+  /** An operator drains a machine, and takes it back later. */
+  | 'drain'
+  | 'deactivate'
+  /** An operator declares a machine gone for good. */
+  | 'gone'
+
+/** One fault. */
+export interface Fault {
+  readonly kind: FaultKind
+  readonly atMs: number
+  /** How long it lasts, or until what crashed comes back. */
+  readonly forMs: number
+  /** Which machine or framework, from 0. */
+  readonly target: number
+}
+
+/** How often each kind is chosen; the others are chosen in proportion. */
+const CHANCES: Readonly<Record<FaultKind, number>> = {
+  agentCrash: 3,
+  agentBreak: 4,
+  agentCut: 4,
+  agentSlow: 2,
+  diskFull: 2,
+  frameworkCrash: 3,
+  frameworkBreak: 4,
+  frameworkCut: 2,
+  masterCrash: 3,
+  masterBreak: 1,
+  registrySlow: 1,
+  registryFull: 1,
+  late: 3,
+  drain: 1,
+  deactivate: 1,
+  gone: 1,
+}
+
+/** Kinds of the light level: no machine is lost. */
+const LIGHT: ReadonlySet<FaultKind> = new Set(['agentBreak', 'agentSlow', 'frameworkBreak', 'late', 'registrySlow'])
+
+const PER_MINUTE: Readonly<Record<FaultLevel, number>> = { none: 0, light: 2, heavy: 5 }
+const LONGEST_MS = 90_000
+
+/** Makes a plan: faults in the order of their time. */
+export function planFaults(
+  random: Random,
+  level: FaultLevel,
+  world: { readonly minutes: number; readonly agents: number; readonly frameworks: number },
+): Fault[] {
+  const count = Math.round(PER_MINUTE[level] * world.minutes * (0.5 + nextFraction(random)))
+  const kinds = (Object.keys(CHANCES) as FaultKind[]).filter((kind) => level === 'heavy' || LIGHT.has(kind))
+  const faults: Fault[] = []
+  for (let made = 0; made < count; made++) {
+    const kind = choose(random, kinds)
+    const targets = kind.startsWith('framework') ? world.frameworks : world.agents
+    faults.push({
+      kind,
+      atMs: Math.floor(nextFraction(random) * world.minutes * 60_000),
+      // Short ones are more likely than long ones.
+      forMs: Math.floor(1 + LONGEST_MS * nextFraction(random) ** 3),
+      target: nextInteger(random, Math.max(1, targets)),
+    })
+  }
+  return faults.sort((a, b) => a.atMs - b.atMs)
+}
+
+function choose(random: Random, kinds: readonly FaultKind[]): FaultKind {
+  const total = kinds.reduce((sum, kind) => sum + CHANCES[kind], 0)
+  let at = nextFraction(random) * total
+  for (const kind of kinds) {
+    at -= CHANCES[kind]
+    if (at < 0) return kind
+  }
+  return kinds[0]!
+}

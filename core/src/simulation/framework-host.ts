@@ -1,0 +1,303 @@
+/**
+ * A scheduler: the real framework library, its program, and its connections to the leading master. It may crash and come back under its id.
+ *
+ * ```
+ * program ── acceptOffers … ──► library ── openStream, sendCall ──► network ──► master
+ *         ◄─ notices ────────          ◄── events ────────────────
+ * ```
+ */
+
+import type { Offer } from '@isthmus/proto/gen/mesos'
+import type { Call, Event } from '@isthmus/proto/gen/scheduler'
+import { nextFraction } from '../base/random.ts'
+import { adoptTask } from '../framework/calls.ts'
+import type { FrameworkEffect, FrameworkNotice } from '../framework/effects.ts'
+import type { FrameworkEvent, FrameworkTimer } from '../framework/events.ts'
+import { createFramework, type FrameworkState, step } from '../framework/framework.ts'
+import type { Connection } from './network.ts'
+import { Program } from './program.ts'
+import { HostTimers } from './schedule.ts'
+import { MASTER_HOST, type Surroundings } from './surroundings.ts'
+import { Violation } from './violation.ts'
+import type { WorkloadFramework } from './workload.ts'
+
+/** What a scheduler sends: its SUBSCRIBE first on a stream, later calls with the stream's id on a connection for calls. */
+export interface SchedulerRequest {
+  readonly call: Call
+  readonly streamId: string | undefined
+}
+
+/** What it is sent: on a stream its id and events, or a refusal; on the connection for calls the answers, in order. */
+export type SchedulerAnswer =
+  | { readonly kind: 'opened'; readonly streamId: string }
+  | { readonly kind: 'event'; readonly event: Event }
+  | { readonly kind: 'answered'; readonly status: number; readonly text: string }
+
+type Line = Connection<SchedulerRequest, SchedulerAnswer>
+
+/** How often a program looks for tasks that cannot be reached. */
+const LOOK_EVERY_MS = 10_000
+
+/** One scheduler. */
+export class FrameworkHost {
+  readonly name: string
+  readonly program: Program
+  readonly #world: Surroundings
+  readonly #timers: HostTimers<FrameworkTimer>
+  #state: FrameworkState
+  #stream: Line | undefined
+  #streamId: string | undefined
+  #calls: Line | undefined
+  /** Calls without an answer yet, oldest first. */
+  #unanswered: Call[] = []
+  #isUp = false
+  /** Raised when the process ends, so that what it meant to do later is not done. */
+  #life = 0
+
+  constructor(world: Surroundings, spec: WorkloadFramework) {
+    this.name = spec.name
+    this.program = new Program(spec)
+    this.#world = world
+    this.#timers = new HostTimers(world.schedule, (timer) =>
+      this.#post({ kind: 'timerFired', atMs: world.schedule.nowMs, timer }),
+    )
+    this.#state = createFramework({ info: infoOf(spec) })
+  }
+
+  /** What the library knows, to read. */
+  get state(): FrameworkState {
+    return this.#state
+  }
+
+  get isUp(): boolean {
+    return this.#isUp
+  }
+
+  /** The process starts. */
+  start(): void {
+    this.#isUp = true
+    this.#post({ kind: 'started', atMs: this.#world.schedule.nowMs })
+    this.#later(LOOK_EVERY_MS, () => this.#lookAround())
+  }
+
+  /** The process dies without a word. */
+  crash(): void {
+    if (!this.#isUp) return
+    this.#end()
+    this.#world.network.hostEnded(this.name)
+  }
+
+  /** The process comes back under its id, with the ledger of its program. */
+  restart(): void {
+    if (this.#isUp) return
+    const id = this.#state.frameworkId
+    const { spec, ledger } = this.program
+    const suppressedRoles = this.program.isSuppressed ? [spec.role] : []
+    this.#state = createFramework({ info: { ...infoOf(spec), id }, suppressedRoles })
+    for (const { taskId, agentId, unit } of ledger.values()) {
+      if (unit.tasks.has(taskId)) adoptTask(this.#state, taskId, agentId, 'TASK_STAGING')
+    }
+    this.start()
+  }
+
+  /** The job's time has come. */
+  addJob(job: WorkloadFramework['jobs'][number]): void {
+    this.#perform(this.program.addJob(this.#state, job))
+  }
+
+  #end(): void {
+    this.#isUp = false
+    this.#life += 1
+    this.#timers.clear()
+    this.#stream = undefined
+    this.#streamId = undefined
+    this.#calls = undefined
+    this.#unanswered = []
+  }
+
+  #later(delayMs: number, run: () => void): void {
+    const life = this.#life
+    this.#world.schedule.after(delayMs, () => {
+      if (life === this.#life) run()
+    })
+  }
+
+  #lookAround(): void {
+    this.#later(LOOK_EVERY_MS, () => this.#lookAround())
+    this.#perform(this.program.look(this.#state, this.#world.schedule.nowMs))
+  }
+
+  #post(event: FrameworkEvent): void {
+    if (this.#isUp) this.#perform(step(this.#state, event))
+  }
+
+  #perform(effects: readonly FrameworkEffect[]): void {
+    for (const effect of effects) this.#performOne(effect)
+  }
+
+  #performOne(effect: FrameworkEffect): void {
+    if (!this.#isUp) return
+    switch (effect.kind) {
+      case 'openStream':
+        this.#openStream(effect.call)
+        return
+      case 'closeStream':
+        this.#closeStream()
+        return
+      case 'sendCall':
+        this.#sendCall(effect.call)
+        return
+      case 'setTimer':
+        this.#timers.set(effect.key, effect.timer, effect.atMs)
+        return
+      case 'cancelTimer':
+        this.#timers.cancel(effect.key)
+        return
+      default:
+        this.#noticed(effect)
+    }
+  }
+
+  #openStream(call: Call): void {
+    this.#closeStream()
+    const stream: Line = this.#world.network.connect(this.name, MASTER_HOST, {
+      received: (answer) => this.#streamed(answer),
+      closed: (reason) => this.#streamLost(stream, reason),
+    })
+    this.#stream = stream
+    this.#world.master().schedulerStream(stream)
+    stream.toServer({ call, streamId: undefined })
+  }
+
+  #closeStream(): void {
+    this.#stream?.closeByClient()
+    this.#stream = undefined
+    this.#streamId = undefined
+  }
+
+  /** With its stream a scheduler gives up the calls that wait for an answer. */
+  #dropCalls(reason: string): void {
+    this.#calls?.closeByClient()
+    this.#calls = undefined
+    this.#refuseUnanswered(reason)
+  }
+
+  #streamed(answer: SchedulerAnswer): void {
+    const atMs = this.#world.schedule.nowMs
+    if (answer.kind === 'opened') {
+      this.#streamId = answer.streamId
+      this.#post({ kind: 'streamOpened', atMs })
+    } else if (answer.kind === 'event') {
+      this.#post({ kind: 'eventReceived', atMs, event: answer.event })
+    } else {
+      this.#closeStream()
+      this.#post({ kind: 'streamClosed', atMs, reason: `${answer.status} ${answer.text}` })
+    }
+  }
+
+  #streamLost(stream: Line, reason: string): void {
+    if (this.#stream !== stream) return
+    this.#stream = undefined
+    this.#streamId = undefined
+    this.#post({ kind: 'streamClosed', atMs: this.#world.schedule.nowMs, reason })
+    this.#dropCalls(reason)
+  }
+
+  #sendCall(call: Call): void {
+    if (this.#calls === undefined) {
+      const line: Line = this.#world.network.connect(this.name, MASTER_HOST, {
+        received: (answer) => this.#answered(answer),
+        closed: (reason) => this.#callsLost(line, reason),
+      })
+      this.#calls = line
+      this.#world.master().schedulerCalls(line)
+    }
+    this.#unanswered.push(call)
+    this.#calls.toServer({ call, streamId: this.#streamId })
+  }
+
+  #answered(answer: SchedulerAnswer): void {
+    const call = this.#unanswered.shift()
+    if (call === undefined || answer.kind !== 'answered' || answer.status < 300) return
+    this.#post({
+      kind: 'callRefused',
+      atMs: this.#world.schedule.nowMs,
+      call,
+      status: answer.status,
+      text: answer.text,
+    })
+  }
+
+  #callsLost(line: Line, reason: string): void {
+    if (this.#calls !== line) return
+    this.#calls = undefined
+    this.#refuseUnanswered(reason)
+  }
+
+  #refuseUnanswered(reason: string): void {
+    for (const call of this.#unanswered.splice(0)) {
+      this.#post({ kind: 'callRefused', atMs: this.#world.schedule.nowMs, call, status: 0, text: reason })
+    }
+  }
+
+  #noticed(notice: FrameworkNotice): void {
+    switch (notice.kind) {
+      case 'offersReceived':
+        this.#think(notice.offers)
+        return
+      case 'taskUpdated':
+        this.#updated(notice)
+        return
+      case 'failed':
+        this.#failed(notice.message)
+        return
+      default:
+        return
+    }
+  }
+
+  #think(offers: readonly Offer[]): void {
+    const { thinkSeconds } = this.program.spec
+    const answer = (): void => this.#perform(this.program.answer(this.#state, offers))
+    if (thinkSeconds === 0) answer()
+    else this.#later(thinkSeconds * 1000 * nextFraction(this.#world.random), answer)
+  }
+
+  #updated({ status }: Extract<FrameworkNotice, { kind: 'taskUpdated' }>): void {
+    const { schedule, see } = this.#world
+    see({ kind: 'updateHeard', framework: this.name, frameworkId: this.#state.frameworkId?.value ?? '', status })
+    this.#perform(this.program.updated(this.#state, status, schedule.nowMs))
+    const entry = this.program.ledger.get(status.task_id.value)
+    const killAfterSeconds = entry?.unit.job.killAfterSeconds ?? 0
+    if (entry === undefined || status.state !== 'TASK_RUNNING' || killAfterSeconds === 0 || entry.killAsked) return
+    this.#later(killAfterSeconds * 1000, () => {
+      if (entry.end === undefined) this.#perform(this.program.kill(this.#state, entry))
+    })
+  }
+
+  /** The master refuses it for good: removed while it was away. A new framework takes up the work. */
+  #failed(message: string): void {
+    if (message !== 'Framework has been removed' && message !== 'Framework failed over') {
+      throw new Violation('frameworks are welcome', `${this.name} was refused: ${message}`)
+    }
+    this.#end()
+    this.program.startOver()
+    this.#state = createFramework({ info: infoOf(this.program.spec) })
+    this.start()
+  }
+}
+
+function infoOf(spec: WorkloadFramework): FrameworkState['info'] {
+  return {
+    user: 'root',
+    name: spec.name,
+    roles: [spec.role],
+    checkpoint: spec.checkpoint,
+    failover_timeout: spec.failoverTimeoutSeconds,
+    capabilities: [
+      { type: 'MULTI_ROLE' },
+      { type: 'RESERVATION_REFINEMENT' },
+      ...(spec.partitionAware ? [{ type: 'PARTITION_AWARE' as const }] : []),
+    ],
+  }
+}

@@ -1,0 +1,269 @@
+/**
+ * Connections in virtual time, as TCP gives them: what is sent arrives in order, later, or the connection breaks and both ends learn of it.
+ *
+ * - a message takes a random while, now and then a long one; messages on different connections overtake each other;
+ * - while a host is cut off nothing arrives from it or at it; what was sent arrives afterwards, unless an end has given up;
+ * - a broken connection loses what is under way in both directions; the ends learn of it one after the other;
+ * - a host that crashes breaks its connections; only the others learn of it.
+ */
+
+import { nextFraction, type Random } from '../base/random.ts'
+import type { Schedule } from './schedule.ts'
+
+/** How long messages take, in milliseconds. */
+export interface Latency {
+  readonly minMs: number
+  readonly maxMs: number
+  /** How often a message is late, 0 to 1, and how late at most. */
+  readonly lateChance: number
+  readonly lateMs: number
+}
+
+/** One end of a connection as the host at it sees it. */
+export interface End<In> {
+  readonly received: (message: In) => void
+  /** The other end is gone, or the connection broke; nothing comes afterwards. */
+  readonly closed: (reason: string) => void
+}
+
+/** All hosts and what lies between them. */
+export class Network {
+  readonly #schedule: Schedule
+  readonly #random: Random
+  latency: Latency
+  readonly #cutUntilMs = new Map<string, number>()
+  readonly #slowMs = new Map<string, number>()
+  readonly #connections = new Map<string, Set<Connection<never, never>>>()
+
+  constructor(schedule: Schedule, random: Random, latency: Latency) {
+    this.#schedule = schedule
+    this.#random = random
+    this.latency = latency
+  }
+
+  /** Cuts a host off from everybody for a while. */
+  cut(host: string, forMs: number): void {
+    const untilMs = this.#schedule.nowMs + forMs
+    this.#cutUntilMs.set(host, Math.max(untilMs, this.#cutUntilMs.get(host) ?? 0))
+  }
+
+  /** Makes everything from and to a host take longer; 0 = as others. */
+  slow(host: string, byMs: number): void {
+    this.#slowMs.set(host, byMs)
+  }
+
+  /** Ends every cut and every slowness. */
+  heal(): void {
+    this.#cutUntilMs.clear()
+    this.#slowMs.clear()
+  }
+
+  /** Until when nothing passes between these hosts; undefined when they reach each other. */
+  cutUntilMs(one: string, other: string): number | undefined {
+    const untilMs = Math.max(this.#cutUntilMs.get(one) ?? 0, this.#cutUntilMs.get(other) ?? 0)
+    return untilMs > this.#schedule.nowMs ? untilMs : undefined
+  }
+
+  /** A random time for one way between these hosts. */
+  delayMs(from: string, to: string): number {
+    const { minMs, maxMs, lateChance, lateMs } = this.latency
+    const slowMs = (this.#slowMs.get(from) ?? 0) + (this.#slowMs.get(to) ?? 0)
+    let delayMs = minMs + (maxMs - minMs) * nextFraction(this.#random) + slowMs * nextFraction(this.#random)
+    if (lateChance > 0 && nextFraction(this.#random) < lateChance) delayMs += lateMs * nextFraction(this.#random)
+    return delayMs
+  }
+
+  /** Connects two hosts; the server's end is attached when the first message arrives there. */
+  connect<ToServer, ToClient>(client: string, server: string, end: End<ToClient>): Connection<ToServer, ToClient> {
+    const connection = new Connection<ToServer, ToClient>(
+      { network: this, schedule: this.#schedule, client, server },
+      end,
+    )
+    for (const host of [client, server]) this.#of(host).add(connection as never)
+    return connection
+  }
+
+  /** Breaks every connection of a host; both ends learn of it. */
+  breakAll(host: string, reason: string): void {
+    for (const connection of [...this.#of(host)]) connection.break(reason)
+  }
+
+  /** The host ended without a word: the others learn of it, it does not. */
+  hostEnded(host: string): void {
+    for (const connection of [...this.#of(host)]) connection.abandon(host)
+  }
+
+  /** For connections only. */
+  forget(connection: Connection<never, never>, hosts: readonly string[]): void {
+    for (const host of hosts) this.#of(host).delete(connection)
+  }
+
+  #of(host: string): Set<Connection<never, never>> {
+    let set = this.#connections.get(host)
+    if (set === undefined) {
+      set = new Set()
+      this.#connections.set(host, set)
+    }
+    return set
+  }
+}
+
+interface Route {
+  readonly network: Network
+  readonly schedule: Schedule
+  readonly client: string
+  readonly server: string
+}
+
+/** One connection; an end that closed it hears nothing of it any more. */
+export class Connection<ToServer, ToClient> {
+  readonly #route: Route
+  readonly #up: Pipe<ToServer>
+  readonly #down: Pipe<ToClient>
+  #clientEnd: End<ToClient> | undefined
+  #serverEnd: End<ToServer> | undefined
+  #isOver = false
+
+  constructor(route: Route, clientEnd: End<ToClient>) {
+    this.#route = route
+    this.#clientEnd = clientEnd
+    this.#up = new Pipe(route, [route.client, route.server], (message) => this.#serverEnd?.received(message))
+    this.#down = new Pipe(route, [route.server, route.client], (message) => this.#clientEnd?.received(message))
+  }
+
+  /** Attaches the server's end. */
+  accept(end: End<ToServer>): void {
+    this.#serverEnd = end
+  }
+
+  toServer(message: ToServer): void {
+    this.#up.send(message)
+  }
+
+  toClient(message: ToClient): void {
+    this.#down.send(message)
+  }
+
+  /** The client closes: it hears nothing more; the server learns of it after what was sent. */
+  closeByClient(): void {
+    this.#clientEnd = undefined
+    this.#down.stop()
+    this.#up.end(() => this.#tellServer('closed by the client'))
+    this.#over()
+  }
+
+  /** The server closes: it hears nothing more; the client learns of it after what was sent. */
+  closeByServer(reason = 'closed by the server'): void {
+    this.#serverEnd = undefined
+    this.#up.stop()
+    this.#down.end(() => this.#tellClient(reason))
+    this.#over()
+  }
+
+  /** Loses what is under way; both ends learn of it, each in its time. */
+  break(reason: string): void {
+    this.#up.stop()
+    this.#down.stop()
+    this.#up.end(() => this.#tellServer(reason))
+    this.#down.end(() => this.#tellClient(reason))
+    this.#over()
+  }
+
+  /** One of the hosts is no more: the other learns of it. */
+  abandon(host: string): void {
+    if (host === this.#route.client) this.#clientEnd = undefined
+    if (host === this.#route.server) this.#serverEnd = undefined
+    this.break('connection reset')
+  }
+
+  #tellServer(reason: string): void {
+    const end = this.#serverEnd
+    this.#serverEnd = undefined
+    end?.closed(reason)
+  }
+
+  #tellClient(reason: string): void {
+    const end = this.#clientEnd
+    this.#clientEnd = undefined
+    end?.closed(reason)
+  }
+
+  #over(): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#route.network.forget(this as never, [this.#route.client, this.#route.server])
+  }
+}
+
+/** One direction: first in, first out. */
+class Pipe<Message> {
+  readonly #route: Route
+  readonly #hosts: readonly [from: string, to: string]
+  readonly #deliver: (message: Message) => void
+  /** What is under way; a function is the end of the pipe. */
+  #queue: { readonly atMs: number; readonly message: Message | undefined; readonly ended: (() => void) | undefined }[] =
+    []
+  #lastAtMs = 0
+  #isClosed = false
+  #isWaiting = false
+  /** Raised by stop(), so that appointments of before do nothing. */
+  #generation = 0
+
+  constructor(route: Route, hosts: readonly [string, string], deliver: (message: Message) => void) {
+    this.#route = route
+    this.#hosts = hosts
+    this.#deliver = deliver
+  }
+
+  send(message: Message): void {
+    if (!this.#isClosed) this.#put(message, undefined)
+  }
+
+  /** Nothing more is sent; `ended` is called when everything has arrived. */
+  end(ended: () => void): void {
+    if (this.#isClosed) return
+    this.#put(undefined, ended)
+    this.#isClosed = true
+  }
+
+  /** Loses what is under way. */
+  stop(): void {
+    this.#queue = []
+    this.#isWaiting = false
+    this.#generation += 1
+  }
+
+  #put(message: Message | undefined, ended: (() => void) | undefined): void {
+    const { network, schedule } = this.#route
+    this.#lastAtMs = Math.max(this.#lastAtMs, schedule.nowMs + network.delayMs(...this.#hosts))
+    this.#queue.push({ atMs: this.#lastAtMs, message, ended })
+    if (!this.#isWaiting) this.#wait(this.#lastAtMs)
+  }
+
+  #wait(atMs: number): void {
+    const generation = this.#generation
+    this.#isWaiting = true
+    this.#route.schedule.at(atMs, () => {
+      if (generation === this.#generation) this.#arrive()
+    })
+  }
+
+  #arrive(): void {
+    const { network, schedule } = this.#route
+    const cutUntilMs = network.cutUntilMs(...this.#hosts)
+    if (cutUntilMs !== undefined) {
+      this.#wait(cutUntilMs + network.delayMs(...this.#hosts))
+      return
+    }
+    const generation = this.#generation
+    // Nothing is waited for while messages are handed over: what is sent meanwhile comes behind.
+    while (generation === this.#generation && this.#queue.length > 0 && this.#queue[0]!.atMs <= schedule.nowMs) {
+      const { message, ended } = this.#queue.shift()!
+      if (ended !== undefined) ended()
+      else this.#deliver(message as Message)
+    }
+    if (generation !== this.#generation) return
+    this.#isWaiting = false
+    if (this.#queue.length > 0) this.#wait(this.#queue[0]!.atMs)
+  }
+}

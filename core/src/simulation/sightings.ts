@@ -1,0 +1,62 @@
+/**
+ * What can be seen of a world from outside the machines: messages, streams, links, containers, writes. Checkers and the transcript live on
+ * these alone, so that they do not believe the machines' own books.
+ */
+
+import type { AgentMessage, MasterMessage } from '@isthmus/proto/gen/agent-link'
+import type { Call as OperatorCall } from '@isthmus/proto/gen/master'
+import type { TaskStatus } from '@isthmus/proto/gen/mesos'
+import type { Call, Event } from '@isthmus/proto/gen/scheduler'
+import type { RegistryRecord } from '../master/registry.ts'
+
+/** A container as the machine it runs on sees it. */
+export interface SeenContainer {
+  readonly host: string
+  readonly containerId: string
+  readonly frameworkId: string
+  /** Empty for an executor's own. */
+  readonly taskId: string
+  readonly cpusMilli: number
+  readonly memoryMb: number
+}
+
+/** One thing seen. */
+export type Sighting =
+  | { readonly kind: 'masterStarted'; readonly masterId: string }
+  | { readonly kind: 'masterEnded'; readonly masterId: string; readonly why: string }
+  /** A call has reached the leading master, which will now take its step. */
+  | { readonly kind: 'called'; readonly streamId: string | undefined; readonly call: Call }
+  /** The master has sent an event on a scheduler stream. */
+  | { readonly kind: 'eventSent'; readonly streamId: string; readonly event: Event }
+  /** The master learned that a stream ended, or ended it. */
+  | { readonly kind: 'streamClosed'; readonly streamId: string }
+  | { readonly kind: 'operated'; readonly call: OperatorCall }
+  | { readonly kind: 'operatorAnswered'; readonly call: OperatorCall; readonly status: number }
+  /** The master took an agent's first message and opened a link. */
+  | { readonly kind: 'linkOpened'; readonly linkId: string; readonly message: AgentMessage }
+  /** A later message of an agent has reached the master. */
+  | { readonly kind: 'agentSaid'; readonly linkId: string; readonly message: AgentMessage }
+  /** The master has sent a message to an agent. */
+  | { readonly kind: 'agentTold'; readonly linkId: string; readonly message: MasterMessage }
+  | { readonly kind: 'linkClosed'; readonly linkId: string }
+  | { readonly kind: 'stored'; readonly records: readonly RegistryRecord[] }
+  /** A line of the master's log. */
+  | { readonly kind: 'noted'; readonly message: string; readonly fields: Readonly<Record<string, unknown>> }
+  /** All effects of one step of the master are performed. */
+  | { readonly kind: 'masterStepped' }
+  | { readonly kind: 'agentStarted'; readonly host: string }
+  | { readonly kind: 'agentEnded'; readonly host: string; readonly why: string }
+  | { readonly kind: 'containerStarted'; readonly container: SeenContainer }
+  | { readonly kind: 'containerEnded'; readonly container: SeenContainer; readonly waitStatus: number }
+  /** The program of a framework was told of a task. */
+  | {
+      readonly kind: 'updateHeard'
+      readonly framework: string
+      readonly frameworkId: string
+      readonly status: TaskStatus
+    }
+  /** A fault began or ended. */
+  | { readonly kind: 'fault'; readonly text: string }
+
+/** Someone who watches; throws a {@link Violation} when what is seen must not be. */
+export type Watcher = (sighting: Sighting, atMs: number) => void

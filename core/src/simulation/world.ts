@@ -1,0 +1,302 @@
+/**
+ * A world in virtual time: masters, agents, frameworks, an operator and a registry, from a seed. Start here.
+ *
+ * ```
+ * workload (generated, or workload-file.ts) ─► frameworks: program ── library ──┐
+ *                                                                               network ── master-host: master ── registry
+ * faults ─► disorder ─► hosts, network, registry     agent-host: agent ── containers ──┘        ▲ operator
+ *
+ * hosts ── sightings ─► checkers/, transcript                 schedule: what happens next
+ * ```
+ * The machines are the real ones of ../master, ../agent and ../framework; everything around them is simulated here, as the shells of ../io do
+ * it for real. Every choice comes from the seed: a world repeats itself exactly. defects.ts spoils the machines on purpose, to show that the
+ * checkers find it. How to use it: docs/simulation.md.
+ */
+
+import { AssertionError } from '../base/assert.ts'
+import { createRandom, nextFraction, nextUint32, type Random } from '../base/random.ts'
+import { AgentHost } from './agent-host.ts'
+import type { Checker } from './checkers/checker.ts'
+import { Disorder, GOOD_LATENCY } from './disorder.ts'
+import { type FaultLevel, planFaults } from './faults.ts'
+import { FrameworkHost } from './framework-host.ts'
+import { MasterHost } from './master-host.ts'
+import { Network } from './network.ts'
+import { Operator } from './operator.ts'
+import { SimulatedRegistry } from './registry.ts'
+import { Schedule } from './schedule.ts'
+import type { Sighting } from './sightings.ts'
+import type { Seams, Surroundings, WorldHealth } from './surroundings.ts'
+import { describe, Fingerprint } from './transcript.ts'
+import { Violation } from './violation.ts'
+import type { Workload, WorkloadAgents } from './workload.ts'
+
+/** What a world is made from. */
+export interface WorldOptions {
+  readonly seed: number
+  readonly workload: Workload
+  readonly faults: FaultLevel
+  /** Who watches; asked for once the world stands. */
+  readonly checkers?: (world: World) => readonly Checker[]
+  /** All invariants of a machine are checked after every so many steps; 0 = never. */
+  readonly invariantsEvery?: number
+  readonly seams?: Seams | undefined
+  /** Told each line of the transcript. */
+  readonly transcript?: ((line: string) => void) | undefined
+}
+
+/** What became of a world that went well. */
+export interface WorldReport {
+  readonly seed: number
+  readonly virtualMs: number
+  /** Messages, timers and everything else that happened. */
+  readonly events: number
+  readonly masterSteps: number
+  readonly agentSteps: number
+  readonly tasks: number
+  readonly units: number
+  readonly faults: number
+  /** Equal for equal worlds. */
+  readonly fingerprint: string
+}
+
+/** A world that showed what must not be: the rule or invariant, and when. */
+export class WorldFailure extends Error {
+  readonly seed: number
+  readonly rule: string
+  readonly virtualMs: number
+
+  constructor(seed: number, virtualMs: number, cause: Error) {
+    super(`seed ${seed} after ${virtualMs / 1000} s: ${cause.message}`, { cause })
+    this.name = 'WorldFailure'
+    this.seed = seed
+    this.virtualMs = virtualMs
+    this.rule =
+      cause instanceof Violation ? cause.rule : cause instanceof AssertionError ? 'invariants hold' : 'no step throws'
+  }
+}
+
+const START_MS = 1_700_000_000_000
+/** How often the end of the world is looked for. */
+const LOOK_EVERY_MS = 5_000
+/** After everything is mended some unit of work is done at least this often. */
+const PROGRESS_MS = 600_000
+/** When all work is done, everything has ended after this. */
+const QUIET_MS = 1_500_000
+
+/** Short waits, so that agents and masters are given up within a short world. */
+const WORLD_FLAGS = {
+  agentPingTimeoutMs: 5_000,
+  maxAgentPingTimeouts: 4,
+  agentReregisterTimeoutMs: 60_000,
+}
+
+/** One world; `run` lets it live. */
+export class World implements Surroundings {
+  readonly schedule = new Schedule(START_MS)
+  readonly random: Random
+  readonly network: Network
+  readonly health: WorldHealth = { fullDisks: new Set(), slowHosts: new Map(), stubbornChance: 0 }
+  readonly seams: Seams
+  readonly agents: readonly AgentHost[]
+  readonly frameworks: readonly FrameworkHost[]
+  readonly operator: Operator
+  readonly options: WorldOptions
+  readonly #master: MasterHost
+  readonly #disorder: Disorder
+  readonly #checkers: readonly Checker[]
+  readonly #fingerprint = new Fingerprint()
+  readonly #roots: Random
+  #faults = 0
+  #stepsToCheck = 0
+
+  constructor(options: WorldOptions) {
+    const { seed, workload } = options
+    this.options = options
+    this.seams = options.seams ?? {}
+    this.#roots = createRandom(seed)
+    this.random = createRandom(nextUint32(this.#roots))
+    this.network = new Network(this.schedule, createRandom(nextUint32(this.#roots)), GOOD_LATENCY)
+    const registry = new SimulatedRegistry(this.schedule, createRandom(nextUint32(this.#roots)), (records) =>
+      this.see({ kind: 'stored', records }),
+    )
+    const checksStep = (): boolean => this.#checksStep()
+    this.#master = new MasterHost(this, { flags: flagsOf(seed), registry, seed: nextUint32(this.#roots), checksStep })
+    const machines = workload.agents.flatMap((kind) => new Array<WorkloadAgents>(kind.count).fill(kind))
+    this.agents = machines.map((kind, at) => {
+      const host = `agent-${at}`
+      return new AgentHost(this, {
+        host,
+        number: at + 1,
+        resources: resourcesOf(kind),
+        seed: nextUint32(this.#roots),
+        checksStep,
+      })
+    })
+    this.frameworks = workload.frameworks.map((spec) => new FrameworkHost(this, spec))
+    this.operator = new Operator(this)
+    const { agents, frameworks, operator } = this
+    this.#disorder = new Disorder(this, { master: this.#master, agents, frameworks, registry, operator })
+    this.#checkers = options.checkers?.(this) ?? []
+    if (options.faults === 'heavy') this.health.stubbornChance = 0.2
+  }
+
+  /** Where the leading master is, or will be. */
+  readonly master = (): MasterHost => this.#master
+
+  /** Tells everybody who watches. */
+  readonly see = (sighting: Sighting): void => {
+    if (this.options.transcript !== undefined || this.#checkers.length > 0) this.#write(sighting)
+    for (const checker of this.#checkers) checker.see(sighting, this.schedule.nowMs)
+  }
+
+  #write(sighting: Sighting): void {
+    const text = describe(sighting)
+    if (text === undefined) return
+    const line = `${((this.schedule.nowMs - START_MS) / 1000).toFixed(3).padStart(9)}  ${text}`
+    this.#fingerprint.add(line)
+    this.options.transcript?.(line)
+  }
+
+  #checksStep(): boolean {
+    const every = this.options.invariantsEvery ?? 1
+    if (every === 0) return false
+    this.#stepsToCheck = (this.#stepsToCheck + 1) % every
+    return this.#stepsToCheck === 0
+  }
+
+  /** Lets it live to its end; throws {@link WorldFailure} at the first thing that must not be. */
+  run(): WorldReport {
+    try {
+      this.#begin()
+      this.#live()
+    } catch (error) {
+      const cause = error instanceof Error ? error : new Error(String(error))
+      throw new WorldFailure(this.options.seed, this.schedule.nowMs - START_MS, cause)
+    }
+    return this.#report()
+  }
+
+  #begin(): void {
+    const { workload, faults } = this.options
+    this.#master.start()
+    for (const host of [...this.agents, ...this.frameworks]) {
+      this.schedule.after(1_000 * nextFraction(this.random), () => host.start())
+    }
+    for (const [at, { jobs }] of workload.frameworks.entries()) {
+      for (const job of jobs) this.schedule.after(job.atSeconds * 1000, () => this.frameworks[at]!.addJob(job))
+    }
+    this.operator.follow(workload)
+    const plan = planFaults(createRandom(nextUint32(this.#roots)), faults, {
+      minutes: workload.minutes,
+      agents: this.agents.length,
+      frameworks: this.frameworks.length,
+    })
+    this.#faults = plan.length
+    for (const fault of plan) this.schedule.after(fault.atMs, () => this.#disorder.inflict(fault))
+  }
+
+  #live(): void {
+    const mendAtMs = START_MS + this.options.workload.minutes * 60_000 + 1_000
+    this.#until(mendAtMs)
+    this.#disorder.mend()
+    let doneBefore = -1
+    let progressAtMs = mendAtMs
+    while (!this.#isWorkDone()) {
+      this.#until(this.schedule.nowMs + LOOK_EVERY_MS)
+      const done = this.#unitsDone()
+      if (done > doneBefore) progressAtMs = this.schedule.nowMs
+      doneBefore = done
+      if (this.schedule.nowMs - progressAtMs > PROGRESS_MS) throw this.#stuck()
+    }
+    const deadlineMs = this.schedule.nowMs + QUIET_MS
+    while (!this.#isQuiet()) {
+      if (this.schedule.nowMs > deadlineMs) throw new Violation('everything ends', this.#whatIsLeft())
+      this.#until(this.schedule.nowMs + LOOK_EVERY_MS)
+    }
+    for (const checker of this.#checkers) checker.ended?.(this.schedule.nowMs)
+  }
+
+  #until(atMs: number): void {
+    while (this.schedule.next(atMs)) {
+      // Everything happens inside.
+    }
+    // Time passes also when nothing happens.
+    this.schedule.at(atMs, () => {})
+    this.schedule.next(atMs)
+  }
+
+  #isWorkDone(): boolean {
+    return this.operator.isIdle && this.frameworks.every(({ program }) => program.isIdle)
+  }
+
+  #unitsDone(): number {
+    return this.frameworks.reduce(
+      (sum, { program }) => sum + program.units.filter(({ phase }) => phase === 'done').length,
+      0,
+    )
+  }
+
+  #stuck(): Violation {
+    const open = this.frameworks.flatMap(({ program }) => program.units.filter(({ phase }) => phase !== 'done'))
+    const units = open.slice(0, 5).map(({ id, phase, tasks }) => `${id} ${phase} ${[...tasks].join(' ')}`)
+    const operator = this.operator.isIdle ? '' : '; the operator waits for an answer'
+    return new Violation(
+      'work is done',
+      `no progress for ${PROGRESS_MS / 1000} s, ${open.length} open: ${units.join(', ')}${operator}`,
+    )
+  }
+
+  /** Whether neither master nor agents have anything left of the work. */
+  #isQuiet(): boolean {
+    const master = this.#master.state
+    if (master === undefined || this.agents.some(({ state }) => state === undefined || state.frameworks.size > 0))
+      return false
+    return [...master.frameworks.values()].every(
+      (framework) => framework.tasks.size === 0 && framework.executors.size === 0,
+    )
+  }
+
+  #whatIsLeft(): string {
+    const frameworks = [...(this.#master.state?.frameworks.values() ?? [])]
+    const inMaster = frameworks.flatMap(({ tasks }) => [...tasks.values()].map(({ id, state }) => `${id} ${state}`))
+    const onAgents = this.agents.flatMap(({ host, state }) =>
+      [...(state?.frameworks.values() ?? [])].map(({ frameworkId, tasks, updates }) => {
+        return `${host} keeps ${frameworkId} with ${tasks.size} tasks and ${updates.size} updates`
+      }),
+    )
+    return `left after ${QUIET_MS / 1000} s: ${[...inMaster, ...onAgents].slice(0, 5).join(', ')}`
+  }
+
+  #report(): WorldReport {
+    return {
+      seed: this.options.seed,
+      virtualMs: this.schedule.nowMs - START_MS,
+      events: this.schedule.happened,
+      masterSteps: this.#master.steps,
+      agentSteps: this.agents.reduce((sum, { steps }) => sum + steps, 0),
+      tasks: this.frameworks.reduce((sum, { program }) => sum + program.ledger.size, 0),
+      units: this.frameworks.reduce((sum, { program }) => sum + program.units.length, 0),
+      faults: this.#faults,
+      fingerprint: this.#fingerprint.toString(),
+    }
+  }
+}
+
+/** Some worlds have offers that time out. */
+function flagsOf(seed: number): MasterWorldFlags {
+  return { ...WORLD_FLAGS, offerTimeoutMs: seed % 3 === 0 ? 10_000 : 0 }
+}
+
+type MasterWorldFlags = typeof WORLD_FLAGS & { readonly offerTimeoutMs: number }
+
+function resourcesOf({ cpus, memoryMb, diskMb, ports }: WorkloadAgents) {
+  const scalar = (name: string, value: number) => ({ name, type: 'SCALAR' as const, scalar: { value } })
+  const range = { begin: 31_000, end: 31_000 + ports - 1 }
+  return [
+    scalar('cpus', cpus),
+    scalar('mem', memoryMb),
+    scalar('disk', diskMb),
+    ...(ports === 0 ? [] : [{ name: 'ports', type: 'RANGES' as const, ranges: { range: [range] } }]),
+  ]
+}
