@@ -66,7 +66,7 @@ export function containerIdError(id: string): string | undefined {
 }
 
 /** Bytes of the text in UTF-8; a surrogate without its partner counts as the three bytes it is written as. */
-function utf8Length(text: string): number {
+export function utf8Length(text: string): number {
   let bytes = 0
   // By code points: a pair of surrogates comes as one.
   for (const character of text) {

@@ -2,6 +2,7 @@
 
 import type { MasterMessageFrameworkMessage } from '@isthmus/proto/gen/agent-link'
 import type { Call } from '@isthmus/proto/gen/executor'
+import { isUuid } from '@isthmus/proto/ids'
 import { nextUuid } from '../base/random.ts'
 import { isTerminal } from '../framework/task-states.ts'
 import { updateContainer } from './containers.ts'
@@ -71,12 +72,6 @@ function validateUpdate(call: Call): string | undefined {
   if (status.source !== 'SOURCE_EXECUTOR')
     return `Received Call ${who} with invalid source, expecting 'SOURCE_EXECUTOR'`
   return status.state === 'TASK_STAGING' ? `Received TASK_STAGING ${who} which is not allowed` : undefined
-}
-
-/** 16 bytes of RFC 4122's form: the variant bits and a version from 1 to 5. */
-function isUuid(bytes: Uint8Array): boolean {
-  const version = (bytes[6] ?? 0) >> 4
-  return bytes.length === 16 && ((bytes[8] ?? 0) & 0xc0) === 0x80 && version >= 1 && version <= 5
 }
 
 function subscribe(

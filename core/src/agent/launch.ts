@@ -2,6 +2,7 @@
 
 import type { MasterMessageRunTask, MasterMessageRunTaskGroup } from '@isthmus/proto/gen/agent-link'
 import type { ExecutorInfo, TaskInfo, TaskState, TaskStatusReason } from '@isthmus/proto/gen/mesos'
+import { idError } from '@isthmus/proto/ids'
 import { Resources } from '../resources/resources.ts'
 import { startTasks } from './built-in.ts'
 import { commandExecutorInfo } from './command-executor.ts'
@@ -14,7 +15,6 @@ import { unknownResources } from './resources.ts'
 import { type AgentFramework, type AgentTask, type Executor, type ExecutorKind, findTask, lostState } from './state.ts'
 import { refuse } from './status-updates.ts'
 import { note, type Turn } from './turn.ts'
-import { idProblem } from './validation.ts'
 
 /** The wait status of an executor that never ran; as Mesos tells it. */
 const NEVER_RAN = -1
@@ -110,7 +110,7 @@ function refusalOf(
 ): Refusal | undefined {
   const state = lostState(framework)
   const ids = [framework.frameworkId, executorInfo.executor_id.value, ...tasks.map(({ task_id }) => task_id.value)]
-  const badId = ids.map(idProblem).find((problem) => problem !== undefined)
+  const badId = ids.map(idError).find((problem) => problem !== undefined)
   if (badId !== undefined) return { state: 'TASK_ERROR', reason: 'REASON_TASK_INVALID', message: badId }
   if (turn.state.drain !== undefined) return { state, reason: 'REASON_AGENT_DRAINING', message: 'Agent is draining' }
   const known = framework.executors.get(executorInfo.executor_id.value)

@@ -1,31 +1,16 @@
-/** What may be the name of a thing: ids become names of folders, so some characters would be dangerous. */
+/** What may be the name of a container: it becomes the name of a folder, so some characters would be dangerous. */
 
-/** As in Mesos. */
-export const ID_LENGTH_MAX = 255
-const CONTAINER_ID_LENGTH_MAX = 242
+import { idError, utf8Length } from '@isthmus/proto/ids'
 
-/** What is wrong with the id of a framework, executor or task, in Mesos's words; undefined when nothing is. */
-export function idProblem(id: string): string | undefined {
-  if (id === '') return 'ID must not be empty'
-  if (id.length > ID_LENGTH_MAX) return `ID must not be greater than ${ID_LENGTH_MAX} characters`
-  if (id === '.' || id === '..') return `'${id}' is disallowed`
-  return hasInvalidCharacter(id) ? `'${id}' contains invalid characters` : undefined
-}
+/** Bytes; a name of a folder may have 255, and Mesos keeps some for the ending of its own. */
+const CONTAINER_ID_BYTES_MAX = 242
 
 /** What is wrong with one part of a container's id. */
 export function containerIdProblem(value: string): string | undefined {
   if (value === '') return "'ContainerID.value' must be non-empty"
-  if (value.length > CONTAINER_ID_LENGTH_MAX) {
-    return `'ContainerID.value' '${value}' exceeds ${CONTAINER_ID_LENGTH_MAX} characters`
+  if (utf8Length(value) > CONTAINER_ID_BYTES_MAX) {
+    return `'ContainerID.value' '${value}' exceeds ${CONTAINER_ID_BYTES_MAX} characters`
   }
-  const isBad = hasInvalidCharacter(value) || value.includes('.') || value.includes(' ')
+  const isBad = idError(value) !== undefined || value.includes('.') || value.includes(' ')
   return isBad ? `'ContainerID.value' '${value}' contains invalid characters` : undefined
-}
-
-function hasInvalidCharacter(text: string): boolean {
-  for (const character of text) {
-    const code = character.codePointAt(0) ?? 0
-    if (character === '/' || character === '\\' || code < 0x20 || code === 0x7f) return true
-  }
-  return false
 }

@@ -11,6 +11,7 @@
 
 import type { AgentMessage, AgentMessageRegister, AgentMessageReregister } from '@isthmus/proto/gen/agent-link'
 import type { AgentInfo } from '@isthmus/proto/gen/mesos'
+import { idError } from '@isthmus/proto/ids'
 import { joinLink, openLink, refuseLink, registration } from './agent-links.ts'
 import { disconnectAgent, leaveAgent, loseAgent, ping } from './agent-loss.ts'
 import { seatAgent } from './agent-resources.ts'
@@ -26,7 +27,6 @@ import type { Agent, Continuation, MasterState } from './state.ts'
 import { publish } from './subscribers.ts'
 import { updateFromAgent } from './tasks.ts'
 import { commit, note, respond, sendToAgent, type Turn } from './turn.ts'
-import { validateId } from './validation.ts'
 
 /** An agent's first message: REGISTER or REREGISTER. */
 export function agentConnected(turn: Turn, event: AgentConnected): void {
@@ -68,7 +68,7 @@ function connectKnown(turn: Turn, requestId: string, reregister: AgentMessageRer
   count(state.counters, 'master/messages_reregister_slave')
   const info = reregister.agent_info
   const id = info.id?.value ?? ''
-  const error = validateId(id) ?? validateAgent(info) ?? validateReturn(reregister)
+  const error = idError(id) ?? validateAgent(info) ?? validateReturn(reregister)
   if (error !== undefined) {
     respond(turn, requestId, 400, `Invalid agent: ${error}`)
     return
@@ -147,16 +147,16 @@ function validateReturn(reregister: AgentMessageReregister): string | undefined 
     if (task.agent_id.value !== id) return `Task ${task.task_id.value} is of another agent`
     if (!known.has(task.framework_id.value)) return `Framework of task ${task.task_id.value} is missing`
     if (isMastersVerdict(task.state)) return `Task ${task.task_id.value} is ${task.state}, which only a master says`
-    const error = validateId(task.task_id.value) ?? validateResources(task.resources ?? [])
+    const error = idError(task.task_id.value) ?? validateResources(task.resources ?? [])
     if (error !== undefined) return `Task ${task.task_id.value}: ${error}`
   }
   for (const executor of executors) {
     if (!known.has(executor.framework_id?.value))
       return `Framework of executor ${executor.executor_id.value} is missing`
-    const error = validateId(executor.executor_id.value) ?? validateResources(executor.resources ?? [])
+    const error = idError(executor.executor_id.value) ?? validateResources(executor.resources ?? [])
     if (error !== undefined) return `Executor ${executor.executor_id.value}: ${error}`
   }
-  const nameless = frameworks.some(({ id: frameworkId }) => validateId(frameworkId?.value ?? '') !== undefined)
+  const nameless = frameworks.some(({ id: frameworkId }) => idError(frameworkId?.value ?? '') !== undefined)
   return nameless ? 'A framework has no valid id' : undefined
 }
 

@@ -1,12 +1,12 @@
 /** Bags of resources as the master uses them: what frameworks are shown of them, and what operations turn them into. The algebra is in ../resources. */
 
 import type { OfferOperation, Resource } from '@isthmus/proto/gen/mesos'
+import { idError } from '@isthmus/proto/ids'
 import { conversionOf } from '../resources/operations.ts'
 import { downgradeReservation, reservationRole, reservationsOf } from '../resources/reservations.ts'
 import { Resources } from '../resources/resources.ts'
 import { fromMilli } from '../resources/scalar.ts'
 import { validateResources as validate } from '../resources/validate.ts'
-import { validateId } from './validation.ts'
 
 /** A bag. */
 export type Bag = Resources
@@ -183,7 +183,7 @@ function createError(volumes: readonly Resource[], total: Bag): string | undefin
   const taken = new Set([...total.persistentVolumes().entries()].map(({ template }) => volumeKey(template)))
   for (const volume of volumes) {
     const id = volume.disk?.persistence?.id ?? ''
-    const error = validateId(id)
+    const error = idError(id)
     if (error !== undefined) return `Persistence ID is invalid: ${error}`
     if (volume.disk?.volume?.mode === 'RO') return "Expecting 'mode' to be RW for persistent volume"
     if (volume.revocable !== undefined) return 'Persistent volumes cannot be revocable'

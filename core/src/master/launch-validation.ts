@@ -13,9 +13,9 @@ import type {
   Resource,
   TaskInfo,
 } from '@isthmus/proto/gen/mesos'
+import { idError } from '@isthmus/proto/ids'
 import { type Acceptance, neededBy } from './acceptance.ts'
 import { bagOf, contains, isEmpty, sameBag, scalarOf, textOf, validateResources } from './bag.ts'
-import { validateId } from './validation.ts'
 
 /** An executor of a group needs at least this. */
 const MIN_EXECUTOR_CPUS = 0.01
@@ -93,7 +93,7 @@ function validateGroupExecutor(acceptance: Acceptance, executor: ExecutorInfo): 
 }
 
 function validateTaskItself({ framework, agent }: Acceptance, task: TaskInfo): string | undefined {
-  const id = validateId(task.task_id.value)
+  const id = idError(task.task_id.value)
   if (id !== undefined) return id
   if (framework.tasks.has(task.task_id.value)) return `Task has duplicate ID: ${task.task_id.value}`
   if (framework.unreachableTasks.has(task.task_id.value)) {
@@ -163,7 +163,7 @@ function validateLimits(agent: Acceptance['agent'], task: TaskInfo): string | un
 }
 
 function validateExecutor({ framework, agent }: Acceptance, executor: ExecutorInfo): string | undefined {
-  const id = validateId(executor.executor_id.value)
+  const id = idError(executor.executor_id.value)
   if (id !== undefined) return id
   const actual = executor.framework_id?.value ?? framework.id
   if (actual !== framework.id) {

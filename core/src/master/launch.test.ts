@@ -84,6 +84,11 @@ const invalid: readonly { name: string; task: Partial<TaskInfo>; message: string
     message: 'ID must not be greater than 255 characters',
   },
   {
+    name: 'a task id of 128 characters in 256 bytes',
+    task: { task_id: { value: 'é'.repeat(128) } },
+    message: 'ID must not be greater than 255 characters',
+  },
+  {
     name: 'another agent',
     task: { agent_id: { value: 'other' } },
     message: 'Task uses invalid agent other while agent m-S0 is expected',

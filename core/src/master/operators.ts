@@ -56,7 +56,8 @@ export function operatorCalled(turn: Turn, event: OperatorCalled): void {
   else write(turn, event)
 }
 
-function validateOperatorCall(call: Call): string | undefined {
+/** Says what a call lacks: its type, or the message of its type. */
+export function validateOperatorCall(call: Call): string | undefined {
   if (call.type === undefined) return "Expecting 'type' to be present"
   const needed = (NEEDED as Readonly<Record<string, keyof Call>>)[call.type]
   return needed !== undefined && call[needed] === undefined ? `Expecting '${needed}' to be present` : undefined

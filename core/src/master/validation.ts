@@ -7,14 +7,12 @@
 
 import type { FrameworkID, FrameworkInfo } from '@isthmus/proto/gen/mesos'
 import type { Call, OfferConstraints } from '@isthmus/proto/gen/scheduler'
+import { idError, isUuid } from '@isthmus/proto/ids'
 import { validateRole as validateRoleName } from '../resources/roles.ts'
 import type { FrameworkCapabilities } from './state.ts'
 
 /** The longest time Mesos can hold in a Duration (63 bits of nanoseconds), in seconds. */
 const MAX_DURATION_SECONDS = 9_223_372_036
-
-/** Ids become file names on agents. */
-const MAX_ID_LENGTH = 255
 
 /** Message each call needs; TEARDOWN, REVIVE, SUPPRESS and UNKNOWN need none. */
 const NEEDED = {
@@ -78,13 +76,6 @@ function sameId(one: FrameworkID | undefined, other: FrameworkID | undefined): b
   return (one?.value ?? '') === (other?.value ?? '')
 }
 
-/** Whether these are 16 bytes in the form of RFC 4122 (a version of 1 to 5 and its variant). */
-export function isUuid(bytes: Uint8Array | undefined): boolean {
-  if (bytes?.length !== 16) return false
-  const version = bytes[6]! >> 4
-  return version >= 1 && version <= 5 && (bytes[8]! & 0xc0) === 0x80
-}
-
 /** Reads the capabilities; unknown ones are ignored. */
 export function capabilitiesOf(info: FrameworkInfo): FrameworkCapabilities {
   const types = new Set(info.capabilities?.map(({ type }) => type))
@@ -113,7 +104,7 @@ export function validateFrameworkInfo(info: FrameworkInfo): string | undefined {
   const timeout = info.failover_timeout ?? 0
   if (!(Math.abs(timeout) <= MAX_DURATION_SECONDS)) return `The framework failover_timeout (${timeout}) is invalid`
   if (info.id !== undefined && info.id.value !== '') {
-    const id = validateId(info.id.value)
+    const id = idError(info.id.value)
     if (id !== undefined) return `FrameworkInfo.id is invalid: ${id}`
   }
   return undefined
@@ -143,18 +134,6 @@ export function validateRole(role: string): string | undefined {
   const result = validateRoleName(role)
   return result.ok ? undefined : result.rejection.message
 }
-
-/** Checks an id that becomes a file name: task, executor, framework, persistence ids. */
-export function validateId(id: string): string | undefined {
-  if (id === '') return 'ID must not be empty'
-  if (id.length > MAX_ID_LENGTH) return `ID must not be greater than ${MAX_ID_LENGTH} characters`
-  if (id === '.' || id === '..') return `'${id}' is disallowed`
-  if (FORBIDDEN_IN_IDS.test(id)) return `'${id}' contains invalid characters`
-  return undefined
-}
-
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters and slashes would leave the sandbox's path
-const FORBIDDEN_IN_IDS = /[\x00-\x1f\x7f/\\]/
 
 /** Checks that suppressed roles are among the roles. */
 export function validateSuppressedRoles(

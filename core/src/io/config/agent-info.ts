@@ -1,14 +1,15 @@
 import type { AgentInfo, Resource } from '@isthmus/proto/gen/mesos'
 import { ok, type Result } from '../../base/result.ts'
 import { parseAttributes } from '../../resources/attributes.ts'
-import { parseResources } from '../../resources/parse.ts'
+import { parseResourceList } from '../../resources/parse.ts'
+import { Resources } from '../../resources/resources.ts'
 import type { Address } from './addresses.ts'
 import { detectResources } from './detect-resources.ts'
 import type { FlagValues } from './flags.ts'
 
 /**
  * What an agent tells the master about itself: --resources with what the machine has where cpus, mem, disk or ports are not
- * named, --attributes, its address. Rejects with the parser's reason.
+ * named (a name with 0 has nothing of it), --attributes, its address. Rejects with the parser's reason.
  */
 export function agentInfoFrom(flags: FlagValues, address: Address, port: number): Result<AgentInfo> {
   const resources = agentResources(flags)
@@ -25,10 +26,10 @@ export function agentInfoFrom(flags: FlagValues, address: Address, port: number)
 
 function agentResources(flags: FlagValues): Result<readonly Resource[]> {
   const role = flags.text('default_role') ?? '*'
-  const given = parseResources(flags.text('resources') ?? '', role)
+  const given = parseResourceList(flags.text('resources') ?? '', role)
   if (!given.ok) return given
-  const named = new Set(given.value.toProto().map(({ name }) => name))
+  const named = new Set(given.value.map(({ name }) => name))
   const found = Object.entries(detectResources(flags.required('work_dir'))).filter(([name]) => !named.has(name))
-  const rest = parseResources(found.map(([name, value]) => `${name}:${value}`).join(';'), role)
-  return rest.ok ? ok(given.value.plus(rest.value).toProto()) : rest
+  const rest = parseResourceList(found.map(([name, value]) => `${name}:${value}`).join(';'), role)
+  return rest.ok ? ok(Resources.fromProto([...given.value, ...rest.value]).toProto()) : rest
 }

@@ -1,8 +1,10 @@
-import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 
 const PREFIX = 'isthmus-local-'
+/** Tasks of other users must be able to enter it on the way to their sandboxes. */
+const FOLDER_MODE = 0o755
 
 /** Where `isthmus local` keeps its state. */
 export interface LocalWorkDir {
@@ -19,7 +21,9 @@ export interface LocalWorkDir {
 export function openLocalWorkDir(given: string | undefined): LocalWorkDir {
   if (given === undefined) {
     removeAbandoned()
-    return { path: mkdtempSync(join(tmpdir(), `${PREFIX}${process.pid}-`)), isTemporary: true }
+    const path = mkdtempSync(join(tmpdir(), `${PREFIX}${process.pid}-`))
+    chmodSync(path, FOLDER_MODE)
+    return { path, isTemporary: true }
   }
   mkdirSync(given, { recursive: true })
   return { path: resolve(given), isTemporary: false }

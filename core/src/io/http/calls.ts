@@ -6,7 +6,7 @@ import type { MessageTypes } from '@isthmus/proto/gen/descriptor'
 import { answerMethodNotAllowed, answerText } from './answers.ts'
 import { readBody } from './bodies.ts'
 import { decodeBody } from './messages.ts'
-import { type Encoding, requestEncoding } from './negotiate.ts'
+import { type Encoding, type Refusal, requestEncoding } from './negotiate.ts'
 
 /** Why a call is not served at all. */
 export interface Gate {
@@ -23,6 +23,8 @@ export interface CallEndpoint<Type extends keyof MessageTypes> {
   readonly isTerse?: boolean
   /** Asked first: redirects when another master leads. */
   readonly gate?: (request: IncomingMessage) => Gate | undefined
+  /** Asked after the content type, before the body is read. */
+  readonly refusesUnread?: (request: IncomingMessage) => Refusal | undefined
   readonly receive: (
     call: MessageTypes[Type],
     http: { readonly request: IncomingMessage; readonly response: ServerResponse; readonly encoding: Encoding },
@@ -50,6 +52,11 @@ export function serveCalls<Type extends keyof MessageTypes>(
     const encoding = requestEncoding(request.headers, endpoint.isTerse === true ? ALSO_RECORDIO : '')
     if (typeof encoding !== 'string') {
       answerText(response, encoding.status, encoding.text)
+      return
+    }
+    const refused = endpoint.refusesUnread?.(request)
+    if (refused !== undefined) {
+      answerText(response, refused.status, refused.text)
       return
     }
     readBody(request, (body) => {

@@ -17,7 +17,7 @@ import { serveCalls } from '../http/calls.ts'
 import type { Endpoint } from '../http/client.ts'
 import { Exchanges } from '../http/exchanges.ts'
 import { encodeMessage } from '../http/messages.ts'
-import { responseEncoding } from '../http/negotiate.ts'
+import { accepts, responseEncoding } from '../http/negotiate.ts'
 import type { Route } from '../http/routes.ts'
 import { answerSharedCall, type SharedFacts } from '../http/shared-calls.ts'
 import { RecordStreams } from '../http/streams.ts'
@@ -46,6 +46,7 @@ export interface AgentShellOptions {
 /** How long the last messages to the master may take at the end. */
 const DRAIN_PATIENCE_MS = 1_000
 
+const RECORDIO = 'application/recordio'
 const NOT_ACCEPTABLE = "Expecting 'Accept' to allow application/json or application/x-protobuf or application/recordio"
 
 /** An agent whose routes are ready to be served. */
@@ -269,11 +270,14 @@ export class AgentShell {
     return serveCalls({
       type: 'mesos.v1.agent.Call',
       isTerse: true,
+      refusesUnread: ({ headers: { accept } }) => {
+        const isAcceptable = responseEncoding(accept) !== undefined || accepts(accept ?? '', RECORDIO)
+        return isAcceptable ? undefined : { status: 406, text: NOT_ACCEPTABLE }
+      },
       receive: (call, { request, response }) => {
+        // application/recordio alone was asked for.
         if (call.type !== undefined && responseEncoding(request.headers.accept) === undefined) {
-          const isRecordio = request.headers.accept?.includes('application/recordio') === true
-          const text = isRecordio ? `Streaming response is not supported for ${call.type} call` : NOT_ACCEPTABLE
-          answerText(response, 406, text)
+          answerText(response, 406, `Streaming response is not supported for ${call.type} call`)
           return
         }
         const requestId = this.#exchanges.open(request, response).id

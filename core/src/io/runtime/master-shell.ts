@@ -15,6 +15,7 @@ import { RecordReader } from '@isthmus/proto/recordio'
 import type { MasterEffect } from '../../master/effects.ts'
 import type { MasterEvent, MasterTimer } from '../../master/events.ts'
 import { step } from '../../master/master.ts'
+import { validateOperatorCall } from '../../master/operators.ts'
 import { registrySnapshot } from '../../master/registry.ts'
 import type { MasterState } from '../../master/state.ts'
 import { validateSchedulerCall } from '../../master/validation.ts'
@@ -269,7 +270,9 @@ export class MasterShell {
     return serveCalls({
       type: 'mesos.v1.master.Call',
       receive: (call, { request, response }) => {
-        if (responseEncoding(request.headers.accept) === undefined && call.type !== undefined) {
+        // As in Mesos, after the validation of the call, whose refusals follow from here as without the header.
+        const isAcceptable = responseEncoding(request.headers.accept) !== undefined
+        if (!isAcceptable && validateOperatorCall(call) === undefined) {
           answerText(response, 406, NOT_ACCEPTABLE)
           return
         }
