@@ -108,6 +108,8 @@ function masterEvent(agent: Rehearsal, { what, id, at }: Happening): void {
       if (at === 0) agent.master({ type: 'SHUTDOWN_FRAMEWORK', framework_id })
       return
     case 'ack': {
+      // A master acknowledges only what it was sent.
+      if (agent.state.linkPhase !== 'registered') return
       const stream = [...(agent.state.frameworks.get('F')?.updates.values() ?? [])][at]
       const status = stream?.pending[0]
       if (status !== undefined) agent.acknowledge(status)
