@@ -15,7 +15,7 @@ interface NodeRow {
   readonly id: string
   readonly nodeId: string
   readonly phase: string
-  readonly held: { readonly memoryMb: number }
+  readonly held: { readonly memoryMb: number; readonly vcores: number }
   readonly containers?: number
 }
 
@@ -69,6 +69,38 @@ test.serial('a bridge that was killed finds its NodeManagers again and launches 
   t.is(nodeManagerPids().length, 1)
 })
 
+test.serial('a ResourceManager that was restarted is told what each NodeManager holds', async (t) => {
+  const job = submitSpark({
+    distribution,
+    runDir: join(runDir, 'growing-pi'),
+    hadoopConfDir: cluster.resourceManager.confDir,
+    mainClass: 'isthmus.Pi',
+    args: [join(runDir, 'growing-pi.json'), '200', '50000000'],
+    executors: 4,
+  })
+  try {
+    const [grown] = await nodesWhen((rows) => (rows[0]?.held.vcores ?? 0) > 2)
+    await cluster.resourceManager.kill()
+    await until(async () => (await explain()).resourceManager !== 'answers')
+    t.is((await nodes())[0]?.id, grown?.id, 'nothing is given back while it is away')
+    await cluster.restartResourceManager()
+    await until(async () => (await explain()).resourceManager === 'answers')
+    await until(async () => {
+      const rows = await nodes()
+      const heldMb = rows.reduce((sum, { held }) => sum + held.memoryMb, 0)
+      return rows.every(({ phase }) => phase === 'serving') && heldMb > 0 && (await rmTotalMb()) === heldMb
+    })
+    t.true(
+      (await nodes()).some(({ id }) => id === grown?.id),
+      'the NodeManager went on',
+    )
+    t.is(nodeManagerPids().length, (await nodes()).length)
+  } finally {
+    await job.stop()
+  }
+  await nodesWhen((rows) => rows.length === 1 && rows[0]?.phase === 'serving' && rows[0].held.memoryMb === 2048)
+})
+
 test.serial('a NodeManager that is killed leaves no container behind, and another takes its place', async (t) => {
   const job = submitSpark({
     distribution,
@@ -109,6 +141,10 @@ function flex(path: 'flexup' | 'flexdown', body: unknown): Promise<Response> {
 
 async function nodes(): Promise<readonly NodeRow[]> {
   return ((await getJson(`${cluster.bridgeUrl}/v1/nodes`)) as { nodes: readonly NodeRow[] }).nodes
+}
+
+async function explain(): Promise<{ readonly resourceManager: string }> {
+  return (await getJson(`${cluster.bridgeUrl}/v1/explain`)) as { resourceManager: string }
 }
 
 async function nodesWhen(holds: (rows: readonly NodeRow[]) => boolean): Promise<readonly NodeRow[]> {

@@ -59,6 +59,8 @@ const DEFAULT_PROPERTIES: Readonly<Record<string, string>> = {
   'yarn.nodemanager.recovery.enabled': 'false',
   'yarn.nodemanager.resource.detect-hardware-capabilities': 'false',
   'yarn.nodemanager.sleep-delay-before-sigkill.ms': '2000',
+  // Hadoop's 30 s would keep a NodeManager away from a restarted ResourceManager for as long; it gives up after 15 minutes still.
+  'yarn.resourcemanager.connect.retry-interval.ms': '2000',
 }
 
 /** The text of yarn-site.xml. */

@@ -22,6 +22,8 @@ export interface ClusterOptions {
   readonly agentResources: string
   /** Further flags of the bridge. */
   readonly bridgeFlags: readonly string[]
+  /** A Hadoop distribution folder for the NodeManagers; default: the jars of `distribution` as a class path. */
+  readonly hadoopHome?: string
   /** Default ports where they are free; else, and when false, free ones. */
   readonly wantsDefaultPorts: boolean
 }
@@ -32,6 +34,8 @@ export interface Cluster {
   readonly master: string
   readonly bridgeUrl: string
   readonly resourceManager: ResourceManager
+  /** Starts a ResourceManager anew, on the ports of the one that was stopped. It remembers nothing. */
+  readonly restartResourceManager: () => Promise<void>
   /** A command of the CLI, guarded like the rest. */
   readonly runCli: (name: string, args: readonly string[]) => GuardedProcess
   /** Starts the bridge again after it was stopped; its framework id is kept. */
@@ -79,11 +83,9 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   )
   const started: GuardedProcess[] = [local]
   let resourceManager: ResourceManager | undefined
+  const rmOptions = { distribution, runDir: join(runDir, 'resourcemanager'), nodeHeartbeatMs: 250 }
   try {
-    const [masterUrl, rm] = await Promise.all([
-      whenReady('local', local),
-      startResourceManager({ distribution, runDir: join(runDir, 'resourcemanager'), nodeHeartbeatMs: 250 }),
-    ])
+    const [masterUrl, rm] = await Promise.all([whenReady('local', local), startResourceManager(rmOptions)])
     resourceManager = rm
     const master = new URL(masterUrl).host
     const bridgePort = await choosePort(options, 8192)
@@ -99,6 +101,9 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
       runCli,
       local,
       marks,
+      restartResourceManager: async () => {
+        resourceManager = await startResourceManager({ ...rmOptions, ports: rm.ports })
+      },
       bridge: () => bridge,
       restartBridge: async () => {
         bridge = runCli('bridge-again', bridgeArguments)
@@ -107,7 +112,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
       },
       stop: async () => {
         await Promise.all(started.map((process) => process.stop(STOP_GRACE_MS)))
-        await rm.stop()
+        await resourceManager?.stop()
       },
     }
   } catch (reason) {
@@ -118,7 +123,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
 }
 
 function bridgeFlags(where: { options: ClusterOptions; master: string; rm: ResourceManager; port: number }): string[] {
-  const { distribution, runDir } = where.options
+  const { distribution, runDir, hadoopHome } = where.options
   const properties = Object.fromEntries(
     Object.entries(where.rm.nodeProperties).map(([name, value]) => [name, String(value)]),
   )
@@ -128,7 +133,7 @@ function bridgeFlags(where: { options: ClusterOptions; master: string; rm: Resou
     `--rm=${where.rm.webUrl}`,
     '--ip=127.0.0.1',
     `--port=${where.port}`,
-    `--hadoop_classpath=${distribution.classpath}`,
+    hadoopHome === undefined ? `--hadoop_classpath=${distribution.classpath}` : `--hadoop_home=${hadoopHome}`,
     `--java_home=${distribution.javaHome}`,
     `--yarn_properties=${JSON.stringify(properties)}`,
     '--core_properties={"fs.defaultFS":"file:///"}',
