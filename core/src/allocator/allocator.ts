@@ -10,12 +10,12 @@
  * updated or revived or a weight changed. Recovered resources and ended refusals wait for `allocateAll`.
  *
  * ```
- * allocator ─┬─ clients    framework × role: in line, refusing, holding      ─┬─ role-tree ── drf-sorter   who is next
- *            ├─ agents     total, free; rows of numbers beside the bags       ├─ filters                   who does not want it
+ * allocator ─┬─ clients    framework × role: in line, refusing, holding      ─┬─ role-tree ── line ── sorter   who is next
+ *            ├─ agents     total, free; rows of numbers beside the bags       ├─ filters                       who does not want it
  *            ├─ holdings   who holds what: shares and quota follow            │
- *            └─ round      visits agents, gives to the first in line          ─┴─ quota ── offering         who may have how much
+ *            └─ round      visits agents, gives to the first in line          ─┴─ quota ── offering             who may have how much
  * ```
- * Read next: round.ts, offering.ts, role-tree.ts. trace.ts explains, check.ts checks the books.
+ * Read next: round.ts, offering.ts, role-tree.ts, sorter.ts for other orders than DRF. trace.ts explains, check.ts checks the books.
  */
 
 import { assert } from '../base/assert.ts'
@@ -97,7 +97,12 @@ export class Allocator {
   constructor(options: AllocatorOptions) {
     const kinds = new Kinds()
     const leastDefault = leastOf(options.minAllocatable ?? LEAST_DEFAULT, kinds)
-    const tree = new RoleTree(kinds, options.fairSharingExcluded ?? [])
+    const tree = new RoleTree(kinds, {
+      excluded: options.fairSharingExcluded,
+      roleSorter: options.roleSorter,
+      frameworkSorter: options.frameworkSorter,
+      frameworkName: (client) => this.#clients.list[client]?.framework?.spec.name ?? '',
+    })
     const quotas = new Quotas(kinds, leastDefault, (role, isClosed) => tree.setClosed(role, isClosed))
     const clients = new Clients({ kinds, quotas, tree, leastDefault })
     const region = options.domain?.fault_domain?.region.name
@@ -133,6 +138,7 @@ export class Allocator {
     const framework = this.#known(frameworkId)
     const before = framework.spec
     framework.spec = { ...change, active: framework.active }
+    if (change.name !== before.name) this.#tree.totalsChanged()
     framework.suppressed.clear()
     for (const role of change.suppressedRoles) framework.suppressed.add(role)
     for (const role of change.roles) {

@@ -5,6 +5,7 @@
 
 import type { Attribute, DomainInfo } from '@isthmus/proto/gen/mesos'
 import type { Resources } from '../resources/resources.ts'
+import type { Sorter } from './sorter.ts'
 
 /** Scalar amounts by resource name, in whole units as flags and quota write them: `{ cpus: 0.5, mem: 512 }`. */
 export type Amounts = Readonly<Record<string, number>>
@@ -33,6 +34,10 @@ export interface AllocatorOptions {
    * Default false.
    */
   readonly passOn?: boolean | undefined
+  /** --role_sorter: who goes first among roles. Default DRF. */
+  readonly roleSorter?: Sorter | undefined
+  /** --framework_sorter: who goes first among the frameworks of a role. Default DRF. */
+  readonly frameworkSorter?: Sorter | undefined
   /** The master's own domain: agents of another region are remote. Default none, so no agent is remote. */
   readonly domain?: DomainInfo | undefined
 }
@@ -49,6 +54,8 @@ export interface FrameworkAbilities {
 
 /** A framework as the allocator sees it. */
 export interface FrameworkSpec {
+  /** FrameworkInfo.name, for sorters. */
+  readonly name?: string | undefined
   readonly roles: readonly string[]
   /** A subset of `roles`; others are ignored. */
   readonly suppressedRoles: readonly string[]

@@ -33,6 +33,11 @@ export class Kinds {
     return this.names.length - 1
   }
 
+  /** The id of a known kind, else -1. */
+  find(name: string): number {
+    return this.#ids.get(name) ?? -1
+  }
+
   /** A row of milli-units from whole units; kinds not named hold `absent`. */
   row(amounts: Readonly<Record<string, number>>, absent = 0): Float64Array {
     const row = new Float64Array(KINDS_MAX).fill(absent)

@@ -8,17 +8,31 @@
  *       └─ role d ─── line "d/." ── …
  * ```
  * Each node counts what is held below it. Siblings compete by held / total of the scarcest kind, divided by their weight. Only nodes with an
- * active client below stand in line. A change of one client moves one entry on each level.
+ * active client below stand in line. A change of one client moves one entry on each level. A sorter (sorter.ts) may put something before that.
  */
 
 import { assert } from '../base/assert.ts'
-import { DrfSorter, SortKeys } from './drf-sorter.ts'
-import { KINDS_MAX, type Kinds } from './kinds.ts'
+import { KINDS_MAX, type Kinds, MILLI } from './kinds.ts'
+import { Line, SortKeys } from './line.ts'
+import type { Candidate, Sorter } from './sorter.ts'
 
 /** The node above all top-level roles. */
 export const ROOT = 0
 
 const NONE = -1
+
+/** Ends the path of the line of a role's own frameworks. */
+const OWN = '/.'
+
+/** How a tree is sorted; without a sorter by DRF. */
+export interface TreeRules {
+  /** Kinds that do not count in shares. */
+  readonly excluded?: readonly string[] | undefined
+  readonly roleSorter?: Sorter | undefined
+  readonly frameworkSorter?: Sorter | undefined
+  /** The name of a client's framework, for sorters. */
+  readonly frameworkName?: ((client: number) => string) | undefined
+}
 
 /** The tree; nodes are small integers, reused after removal. */
 export class RoleTree {
@@ -34,7 +48,9 @@ export class RoleTree {
   readonly #weight: number[] = []
   readonly #activeBelow: number[] = []
   readonly #childCount: number[] = []
-  readonly #lines: (DrfSorter | undefined)[] = []
+  readonly #lines: (Line | undefined)[] = []
+  /** The draw a node's score is of, when scores are drawn. */
+  readonly #drawOf: number[] = []
   readonly #free: number[] = []
   readonly #roles = new Map<string, number>()
   readonly #weights = new Map<string, number>()
@@ -43,11 +59,23 @@ export class RoleTree {
   readonly #isClosed: boolean[] = []
   readonly #kinds: Kinds
   readonly #excluded: ReadonlySet<string>
+  readonly #roleSorter: Sorter | undefined
+  readonly #frameworkSorter: Sorter | undefined
+  readonly #isScored: boolean
+  /** Whether any scores are drawn for each agent, so that who is first is known only when an agent is visited. */
+  readonly isDrawn: boolean
+  readonly #candidate: TreeCandidate
+  #draw = 0
   #stale = false
 
-  constructor(kinds: Kinds, excluded: readonly string[]) {
+  constructor(kinds: Kinds, rules: TreeRules = {}) {
     this.#kinds = kinds
-    this.#excluded = new Set(excluded)
+    this.#excluded = new Set(rules.excluded)
+    this.#roleSorter = rules.roleSorter
+    this.#frameworkSorter = rules.frameworkSorter
+    this.#isScored = rules.roleSorter !== undefined || rules.frameworkSorter !== undefined
+    this.isDrawn = rules.roleSorter?.asked === 'perAgent' || rules.frameworkSorter?.asked === 'perAgent'
+    this.#candidate = new TreeCandidate(this, kinds, rules.frameworkName ?? (() => ''))
     this.#newNode({ name: '', parent: NONE, client: NONE })
   }
 
@@ -58,7 +86,7 @@ export class RoleTree {
 
   /** Adds an inactive client as a leaf of a role and returns its node. */
   addClient(role: string, frameworkId: string, client: number): number {
-    const path = `${role}/.`
+    const path = role + OWN
     const roleNode = this.#ensureRole(role)
     const line = this.#roles.get(path) ?? this.#newNode({ name: path, parent: roleNode, client: NONE })
     this.#roles.set(path, line)
@@ -91,8 +119,11 @@ export class RoleTree {
       if (before !== 0 && after !== 0) continue
       this.refresh()
       const line = this.#lineOf(this.parent[at]!)
-      if (isActive) line.insert(at)
-      else line.remove(at)
+      if (!isActive) line.remove(at)
+      else {
+        if (this.#isScored) this.keys.score[at] = this.#scoreOf(at)
+        line.insert(at)
+      }
     }
   }
 
@@ -113,13 +144,14 @@ export class RoleTree {
       const row = at * KINDS_MAX
       for (let kind = 0; kind < kindCount; kind++) this.held[row + kind]! += amounts[kind]!
       const count = this.keys.count[at]! + allocations
-      if (!this.#stale && this.#activeBelow[at] !== 0) {
-        this.#lineOf(this.parent[at]!).move(at, this.#shareOf(at), count)
-        continue
-      }
       // Not in line, or all lines are about to be sorted anew.
+      const line = this.#stale || this.#activeBelow[at] === 0 ? undefined : this.#lineOf(this.parent[at]!)
+      const place = line?.placeOf(at) ?? 0
       this.keys.share[at] = this.#shareOf(at)
       this.keys.count[at] = count
+      if (line === undefined) continue
+      if (this.#isScored && !line.isDrawn) this.keys.score[at] = this.#scoreOf(at)
+      line.settle(place)
     }
   }
 
@@ -161,9 +193,16 @@ export class RoleTree {
     if (!this.#stale) return
     this.#stale = false
     for (let node = 1; node < this.parent.length; node++) {
-      if (this.parent[node] !== NONE) this.keys.share[node] = this.#shareOf(node)
+      if (this.parent[node] === NONE) continue
+      this.keys.share[node] = this.#shareOf(node)
+      if (this.#isScored && this.#activeBelow[node] !== 0) this.keys.score[node] = this.#scoreOf(node)
     }
-    for (const line of this.#lines) line?.sort()
+    for (const line of this.#lines) if (line?.isDrawn === false) line.sort()
+  }
+
+  /** The next agent is visited: scores that are drawn for each agent are drawn anew when they are asked for. */
+  visitAgent(): void {
+    if (this.isDrawn) this.#draw++
   }
 
   /**
@@ -177,6 +216,7 @@ export class RoleTree {
     if (client !== NONE) return take(client) ? client : NONE
     const line = this.#lines[from]
     if (line === undefined) return NONE
+    if (line.isDrawn) this.#sortDrawn(line)
     for (let at = 0; at < line.size; at++) {
       const node = line.nodes[at]!
       if (passesClosed && this.#isClosed[node]!) continue
@@ -196,6 +236,10 @@ export class RoleTree {
     while (this.parent[left] !== this.parent[right]) {
       left = this.parent[left]!
       right = this.parent[right]!
+    }
+    if (this.isDrawn) {
+      this.#drawScore(left)
+      this.#drawScore(right)
     }
     return this.keys.precedes(left, right) ? -1 : 1
   }
@@ -232,8 +276,10 @@ export class RoleTree {
       this.held = larger
     }
     this.held.fill(0, node * KINDS_MAX, (node + 1) * KINDS_MAX)
+    this.keys.score[node] = 0
     this.keys.share[node] = 0
     this.keys.count[node] = 0
+    this.#drawOf[node] = NONE
     this.keys.names[node] = name
     this.parent[node] = parent
     this.clientOf[node] = client
@@ -247,13 +293,40 @@ export class RoleTree {
     return node
   }
 
-  #lineOf(node: number): DrfSorter {
+  #lineOf(node: number): Line {
     let line = this.#lines[node]
     if (line === undefined) {
-      line = new DrfSorter(this.keys)
+      const sorter = this.keys.names[node]!.endsWith(OWN) ? this.#frameworkSorter : this.#roleSorter
+      line = new Line(this.keys, sorter?.asked === 'perAgent')
       this.#lines[node] = line
     }
     return line
+  }
+
+  #sorterOf(node: number): Sorter | undefined {
+    return this.clientOf[node] === NONE ? this.#roleSorter : this.#frameworkSorter
+  }
+
+  #scoreOf(node: number): number {
+    const sorter = this.#sorterOf(node)
+    if (sorter === undefined) return 0
+    this.#candidate.node = node
+    const score = sorter.score(this.#candidate)
+    return Number.isNaN(score) ? Number.POSITIVE_INFINITY : score
+  }
+
+  /** Draws the score of a node, unless it was drawn for this agent already. */
+  #drawScore(node: number): void {
+    if (this.#drawOf[node] === this.#draw || this.#sorterOf(node)?.asked !== 'perAgent') return
+    this.#drawOf[node] = this.#draw
+    this.keys.score[node] = this.#scoreOf(node)
+  }
+
+  #sortDrawn(line: Line): void {
+    if (line.draw === this.#draw) return
+    for (let at = 0; at < line.size; at++) this.#drawScore(line.nodes[at]!)
+    line.sort()
+    line.draw = this.#draw
   }
 
   #shareOf(node: number): number {
@@ -272,5 +345,59 @@ export class RoleTree {
 
   #isExcluded(kind: number): boolean {
     return this.#excluded.size > 0 && this.#excluded.has(this.#kinds.names[kind]!)
+  }
+}
+
+/** What sorters see of the node that is asked about. */
+class TreeCandidate implements Candidate {
+  node = ROOT
+  readonly #tree: RoleTree
+  readonly #kinds: Kinds
+  readonly #frameworkName: (client: number) => string
+
+  constructor(tree: RoleTree, kinds: Kinds, frameworkName: (client: number) => string) {
+    this.#tree = tree
+    this.#kinds = kinds
+    this.#frameworkName = frameworkName
+  }
+
+  get kind(): Candidate['kind'] {
+    return this.#tree.clientOf[this.node] === NONE ? 'role' : 'framework'
+  }
+
+  get id(): string {
+    return this.#tree.keys.names[this.node]!
+  }
+
+  get name(): string {
+    return this.kind === 'role' ? this.id : this.#frameworkName(this.#tree.clientOf[this.node]!)
+  }
+
+  get role(): string {
+    const { keys, parent } = this.#tree
+    const path = this.kind === 'role' ? this.id : keys.names[parent[this.node]!]!
+    return path.endsWith(OWN) ? path.slice(0, -OWN.length) : path
+  }
+
+  get weight(): number {
+    return this.kind === 'role' ? this.#tree.weightOf(this.id) : 1
+  }
+
+  get share(): number {
+    return this.#tree.keys.share[this.node]!
+  }
+
+  get allocations(): number {
+    return this.#tree.keys.count[this.node]!
+  }
+
+  readonly held = (name: string): number => {
+    const kind = this.#kinds.find(name)
+    return kind < 0 ? 0 : this.#tree.held[this.node * KINDS_MAX + kind]! / MILLI
+  }
+
+  readonly total = (name: string): number => {
+    const kind = this.#kinds.find(name)
+    return kind < 0 ? 0 : this.#tree.totals[kind]! / MILLI
   }
 }

@@ -70,6 +70,7 @@ export class Round {
     this.#agent = agent
     this.#question.stage = stage
     this.#question.withoutShared = false
+    this.#parts.tree.visitAgent()
     while (!this.#isExhausted(agent) && this.#offerToNext(agent)) {
       // One client less wants something, or the agent has less.
     }

@@ -1,14 +1,17 @@
 /**
- * Puts siblings in line by dominant resource fairness: lowest share first, then fewest allocations, then name.
+ * Siblings in line: lowest score first, then lowest share, then fewest allocations, then name. Without a sorter all scores are 0, and what is
+ * left is dominant resource fairness.
  *
  * A line is a sorted Int32Array. When one share changes, one entry is found by binary search, and what lies between its old and its new
- * place moves by one with a single memmove: for a thousand siblings that is cheaper than a heap, and the line can be walked in order.
+ * place moves by one with a single memmove: for a thousand siblings that is cheaper than a heap, and the line can be walked in order. A line whose scores are drawn for each agent keeps no order of its own: it is sorted when it is walked.
  */
 
 import { assert } from '../base/assert.ts'
 
 /** What siblings are compared by; indexed by node. */
 export class SortKeys {
+  /** What a sorter says; 0 without one. */
+  score = new Float64Array(64)
   share = new Float64Array(64)
   /** Allocations made so far. */
   count = new Float64Array(64)
@@ -17,12 +20,16 @@ export class SortKeys {
   /** Makes room for nodes below `size`. */
   reserve(size: number): void {
     if (size <= this.share.length) return
+    this.score = grown(this.score, size)
     this.share = grown(this.share, size)
     this.count = grown(this.count, size)
   }
 
   /** Whether node `a` goes before node `b`. */
   precedes(a: number, b: number): boolean {
+    const scoreA = this.score[a]!
+    const scoreB = this.score[b]!
+    if (scoreA !== scoreB) return scoreA < scoreB
     const shareA = this.share[a]!
     const shareB = this.share[b]!
     if (shareA !== shareB) return shareA < shareB
@@ -43,14 +50,22 @@ function grown(array: Float64Array<ArrayBuffer>, size: number): Float64Array<Arr
 /** Shifts after which sorting again is cheaper than moving entries one by one, per entry. */
 const SHIFTS_PER_ENTRY_MAX = 8
 
-/** Siblings in line. The keys of an entry change only through `move`, or all at once before `sort`. */
-export class DrfSorter {
+/** No draw at all. */
+const NEVER = -1
+
+/** Siblings in line. The keys of an entry change only between `placeOf` and `settle`, or all at once before `sort`. */
+export class Line {
   nodes = new Int32Array(4)
   size = 0
+  /** Scores are drawn for each agent. */
+  readonly isDrawn: boolean
+  /** The draw it is sorted by, when scores are drawn. */
+  draw = NEVER
   readonly #keys: SortKeys
 
-  constructor(keys: SortKeys) {
+  constructor(keys: SortKeys, isDrawn = false) {
     this.#keys = keys
+    this.isDrawn = isDrawn
   }
 
   /** Puts a node in line. O(log n) and one memmove. */
@@ -60,26 +75,32 @@ export class DrfSorter {
       larger.set(this.nodes)
       this.nodes = larger
     }
-    const at = this.#place(node, 0, this.size)
+    const at = this.isDrawn ? this.size : this.#place(node, 0, this.size)
     this.nodes.copyWithin(at + 1, at, this.size)
     this.nodes[at] = node
     this.size++
+    this.draw = NEVER
   }
 
   /** Takes a node out of the line; its keys are those it was put in line with. */
   remove(node: number): void {
-    const at = this.#find(node)
+    const at = this.placeOf(node)
     this.nodes.copyWithin(at, at + 1, this.size)
     this.size--
   }
 
-  /** Gives a node in line new keys and moves it to its new place. */
-  move(node: number, share: number, count: number): void {
-    const { share: shares, count: counts } = this.#keys
+  /** Where a node stands; its keys are those it was put there by. */
+  placeOf(node: number): number {
+    const at = this.isDrawn ? this.nodes.subarray(0, this.size).indexOf(node) : this.#place(node, 0, this.size)
+    assert(this.nodes[at] === node && at < this.size, 'a node stands where its keys say')
+    return at
+  }
+
+  /** Moves the node at a place to where its new keys say. */
+  settle(from: number): void {
+    if (this.isDrawn) return
     const { nodes, size } = this
-    const from = this.#find(node)
-    shares[node] = share
-    counts[node] = count
+    const node = nodes[from]!
     if (from + 1 < size && this.#keys.precedes(nodes[from + 1]!, node)) {
       const to = this.#place(node, from + 1, size) - 1
       nodes.copyWithin(from, from + 1, to + 1)
@@ -121,11 +142,5 @@ export class DrfSorter {
       else to = middle
     }
     return from
-  }
-
-  #find(node: number): number {
-    const at = this.#place(node, 0, this.size)
-    assert(this.nodes[at] === node && at < this.size, 'a node stands where its keys say')
-    return at
   }
 }
