@@ -52,7 +52,7 @@ export function allocateSoon(turn: Turn): void {
 
 function makeOffers(turn: Turn, allocations: readonly Allocation[]): void {
   const messages = new Map<Framework, Offer[]>()
-  for (const allocation of allocations) {
+  for (const allocation of turn.state.registry.quotas.size === 0 ? allocations : merged(allocations)) {
     const framework = turn.state.frameworks.get(allocation.frameworkId)
     const agent = turn.state.agents.get(allocation.agentId)
     if (framework?.streamId === undefined || agent === undefined || !agent.active || isEmpty(allocation.resources)) {
@@ -69,6 +69,18 @@ function makeOffers(turn: Turn, allocations: readonly Allocation[]): void {
     count(framework.counters, 'offers/sent', offers.length)
     sendEvent(turn, framework, { type: 'OFFERS', offers: { offers } })
   }
+}
+
+/** What a guarantee gives and what is given beyond it come one after the other, and are one offer of the agent for the role. */
+function merged(allocations: readonly Allocation[]): readonly Allocation[] {
+  const byKey = new Map<string, Allocation>()
+  for (const allocation of allocations) {
+    const key = JSON.stringify([allocation.frameworkId, allocation.role, allocation.agentId])
+    const before = byKey.get(key)
+    const resources = before?.resources.plus(allocation.resources) ?? allocation.resources
+    byKey.set(key, { ...allocation, resources })
+  }
+  return byKey.size === allocations.length ? allocations : [...byKey.values()]
 }
 
 function makeOffer(
