@@ -1,11 +1,12 @@
 import test from 'ava'
+import { allCheckers } from './checkers/checkers.ts'
 import type { FaultLevel } from './faults.ts'
 import { generateWorkload } from './workload.ts'
 import { World } from './world.ts'
 
 function live(seed: number, faults: FaultLevel, lines?: string[]) {
   const workload = generateWorkload(seed, { agents: 1 + (seed % 4), frameworks: 1 + (seed % 3), minutes: 2 })
-  return new World({ seed, workload, faults, transcript: (line) => lines?.push(line) }).run()
+  return new World({ seed, workload, faults, checkers: allCheckers, transcript: (line) => lines?.push(line) }).run()
 }
 
 test('all work is done in a world without faults', (t) => {

@@ -1,0 +1,33 @@
+import type { Sighting } from '../sightings.ts'
+import type { World } from '../world.ts'
+import { Books } from './books.ts'
+import type { Checker } from './checker.ts'
+import { ContainerChecker } from './container-checker.ts'
+import { LivenessChecker } from './liveness-checker.ts'
+import { ResourceChecker } from './resource-checker.ts'
+import { UpdateChecker } from './update-checker.ts'
+
+/** All checkers of a world, behind one: the books come first, since the others read them. */
+export function allCheckers(world: World): readonly Checker[] {
+  const books = new Books()
+  const kinds = world.options.workload.agents
+  const machines = kinds.flatMap((kind) => new Array<(typeof kinds)[number]>(kind.count).fill(kind))
+  const containers = new ContainerChecker(books, new Map(machines.map((machine, at) => [`agent-${at}`, machine])))
+  const checkers = [
+    books,
+    new ResourceChecker(books),
+    new UpdateChecker(books),
+    containers,
+    new LivenessChecker(books, world.frameworks),
+  ]
+  const stepOver: Checker = {
+    see: (sighting: Sighting, atMs) => {
+      if (sighting.kind !== 'masterStepped') return
+      books.stepOver()
+      containers.look(atMs, (host) =>
+        [...books.agents.values()].some((agent) => agent.host === host && agent.linkId !== undefined),
+      )
+    },
+  }
+  return [...checkers, stepOver]
+}
