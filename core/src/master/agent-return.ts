@@ -20,6 +20,7 @@ import { agentMessage, isTerminal, masterStatus } from './messages.ts'
 import { rescindAgentOffers } from './offers.ts'
 import type { Agent, Framework, MasterTask } from './state.ts'
 import { publish } from './subscribers.ts'
+import { createTask } from './task-record.ts'
 import { addTask, endTask, enterStatus, killKey } from './tasks.ts'
 import { note, sendEvent, sendToAgent, setTimer, type Turn } from './turn.ts'
 
@@ -130,7 +131,7 @@ function adoptTask(turn: Turn, agent: Agent, message: Task): void {
     if (known.agentId === agent.id) refreshTask(turn, agent, framework, known, message)
     return
   }
-  const task = taskOf(message)
+  const task = taskOf(turn, agent, framework, message)
   const wasGivenUp = framework.unreachableTasks.delete(id) || takeLost(framework, agent, id)
   addTask(turn, agent, framework, task)
   if (wasGivenUp && !isTerminal(task.state)) tellReturned(turn, framework, task)
@@ -154,27 +155,21 @@ function refreshTask(turn: Turn, agent: Agent, framework: Framework, task: Maste
   enterStatus(turn, { agent, framework, task, status: { ...status, uuid: undefined }, latest: message.state })
 }
 
-function taskOf(message: Task): MasterTask {
-  return {
+function taskOf({ state }: Turn, agent: Agent, framework: Framework, message: Task): MasterTask {
+  const { status_update_state, status_update_uuid } = message
+  return createTask(state, {
     id: message.task_id.value,
-    frameworkId: message.framework_id.value,
-    agentId: message.agent_id.value,
+    frameworkId: framework.id,
+    agentId: agent.id,
     executorId: message.executor_id?.value ?? '',
     name: message.name,
     role: roleOf(message.resources ?? []),
     resources: bagOf(message.resources ?? []),
     state: message.state,
-    statusState: message.status_update_state,
-    statusUuid: message.status_update_uuid,
-    statuses: [...(message.statuses ?? [])].map((status) => ({ ...status, data: undefined })),
-    labels: message.labels,
-    discovery: message.discovery,
-    container: message.container,
-    healthCheck: message.health_check,
-    killPolicy: message.kill_policy,
-    user: message.user,
-    limits: message.limits,
-  }
+    details: message,
+    statuses: message.statuses ?? [],
+    told: status_update_uuid && { state: status_update_state, uuid: status_update_uuid },
+  })
 }
 
 function tellReturned(turn: Turn, framework: Framework, task: MasterTask): void {

@@ -2,11 +2,12 @@
 
 import type { ExecutorInfo, OfferOperation, TaskInfo, TaskStatusReason } from '@isthmus/proto/gen/mesos'
 import { type Acceptance, allocatedTo, newExecutor } from './acceptance.ts'
-import { type Bag, bagOf, subtract } from './bag.ts'
+import { bagOf, subtract } from './bag.ts'
 import { addExecutor } from './executors.ts'
 import { validateGroup, validateTask } from './launch-validation.ts'
 import { masterStatus } from './messages.ts'
-import { type MasterExecutor, type MasterState, type MasterTask, RECENT_BAGS } from './state.ts'
+import type { MasterExecutor } from './state.ts'
+import { createTask } from './task-record.ts'
 import { addTask, countEnd } from './tasks.ts'
 import { note, sendEvent, sendToAgent, type Turn } from './turn.ts'
 
@@ -85,39 +86,20 @@ function chargeExecutor(acceptance: Acceptance, executor: MasterExecutor): void 
   addExecutor(acceptance.agent, acceptance.framework, executor)
 }
 
-/** The same bag for tasks alike, one after the other, as jobs launch them. */
-function sharedBag({ recentBags }: MasterState, bag: Bag): Bag {
-  const known = recentBags.find((recent) => recent.equals(bag))
-  if (known !== undefined) return known
-  recentBags.unshift(bag)
-  if (recentBags.length > RECENT_BAGS) recentBags.pop()
-  return bag
-}
-
 function enterTask(turn: Turn, acceptance: Acceptance, info: TaskInfo, executorId: string): void {
   const { framework, agent, role } = acceptance
-  const resources = sharedBag(turn.state, bagOf(info.resources ?? []))
-  acceptance.remaining = subtract(acceptance.remaining, resources)
-  const task: MasterTask = {
+  const task = createTask(turn.state, {
     id: info.task_id.value,
     frameworkId: framework.id,
     agentId: agent.id,
     executorId,
     name: info.name,
     role,
-    resources,
+    resources: bagOf(info.resources ?? []),
     state: 'TASK_STAGING',
-    statusState: undefined,
-    statusUuid: undefined,
-    statuses: [],
-    labels: info.labels,
-    discovery: info.discovery,
-    container: info.container,
-    healthCheck: info.health_check,
-    killPolicy: info.kill_policy,
-    user: info.command?.user ?? info.executor?.command?.user,
-    limits: info.limits,
-  }
+    details: { ...info, user: info.command?.user ?? info.executor?.command?.user },
+  })
+  acceptance.remaining = subtract(acceptance.remaining, task.resources)
   addTask(turn, agent, framework, task)
 }
 

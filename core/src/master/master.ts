@@ -9,7 +9,6 @@
  * It is not the HTTP server: parsing, negotiation, authentication and encoding are in core/src/io/http.
  */
 
-import { Allocator } from '../allocator/allocator.ts'
 import { createRandom } from '../base/random.ts'
 import { loseAgent, pingTimedOut } from './agent-loss.ts'
 import { admit, agentConnected, agentLinkClosed, agentMessages } from './agents.ts'
@@ -21,11 +20,13 @@ import { beat, disconnectFramework, removeFramework } from './frameworks.ts'
 import { allocateBatch, allocateDirty, rescindOffer } from './offers.ts'
 import { applyQuota, quotasStored } from './operator-quota.ts'
 import { activationStored, operatorCalled, weightsStored } from './operators.ts'
-import { allocatorOptions, type MasterOptions } from './options.ts'
+import type { MasterOptions } from './options.ts'
+import { createAllocator } from './policies.ts'
 import { applyRecord, type RegistryRecord, replayRegistry } from './registry.ts'
 import { schedulerCalled } from './scheduler-calls.ts'
 import type { Continuation, MasterState } from './state.ts'
 import { beatOperator, forgetSubscriber } from './subscribers.ts'
+import { SharedTraits } from './task-record.ts'
 import { commit, note, respond, setTimer, type Turn } from './turn.ts'
 
 /** A master that leads from now on; `records` is what the registry holds, oldest first. The first event must be `elected`. */
@@ -37,7 +38,7 @@ export function createMaster(options: MasterOptions, records: readonly RegistryR
   const state: MasterState = {
     options,
     registry,
-    allocator: new Allocator(allocatorOptions(options)),
+    allocator: createAllocator(options),
     random: createRandom(options.seed),
     frameworks: new Map(),
     completedFrameworks: new Map(),
@@ -51,6 +52,7 @@ export function createMaster(options: MasterOptions, records: readonly RegistryR
     operations: new Map(),
     draining: new Set(),
     recentBags: [],
+    sharedTraits: new SharedTraits(),
     commits: new Map(),
     counters: createMasterCounters(),
     nextFramework: 0,

@@ -27,12 +27,13 @@ import type {
   ValueScalar,
 } from '@isthmus/proto/gen/mesos'
 import type { OfferConstraints } from '@isthmus/proto/gen/scheduler'
-import type { Allocator } from '../allocator/allocator.ts'
+import type { OfferAllocator } from '../allocator/contract.ts'
 import type { Random } from '../base/random.ts'
 import type { Resources } from '../resources/resources.ts'
 import type { Counters } from './counters.ts'
 import type { MasterOptions } from './options.ts'
 import type { AgentDrain, Registry, RegistryRecord } from './registry.ts'
+import type { SharedTraits } from './task-record.ts'
 
 /** A framework's capabilities as claims. */
 export interface FrameworkCapabilities {
@@ -46,7 +47,7 @@ export interface FrameworkCapabilities {
   readonly regionAware: boolean
 }
 
-/** A task as the master keeps it: what Mesos shows of it, without its command and data. */
+/** A task as the master keeps it: what Mesos shows of it, without its command and data. Made by `createTask` (task-record.ts). */
 export interface MasterTask {
   readonly id: string
   readonly frameworkId: string
@@ -59,10 +60,10 @@ export interface MasterTask {
   /** The newest state known, also when older updates are not acknowledged yet. */
   state: TaskState
   /** What the framework has been told last by an update with a uuid. */
-  statusState: TaskState | undefined
-  statusUuid: Uint8Array | undefined
-  /** One for each change of state, without data; at most {@link MAX_TASK_STATUSES}. */
-  statuses: readonly TaskStatus[]
+  readonly statusState: TaskState | undefined
+  readonly statusUuid: Uint8Array | undefined
+  /** One for each change of state, without data; at most {@link MAX_TASK_STATUSES}. Decoded for the caller: look once. */
+  readonly statuses: readonly TaskStatus[]
   readonly labels: Labels | undefined
   readonly discovery: DiscoveryInfo | undefined
   readonly container: ContainerInfo | undefined
@@ -70,6 +71,8 @@ export interface MasterTask {
   readonly killPolicy: KillPolicy | undefined
   readonly user: string | undefined
   readonly limits: Readonly<Record<string, ValueScalar>> | undefined
+  /** Enters a status: behind the others, or for the last one when that has the same state. */
+  remember(status: TaskStatus): void
 }
 
 /** An executor that is charged on an agent: custom and default ones; command tasks have none. */
@@ -198,7 +201,7 @@ export interface PendingCommit {
 export interface MasterState {
   readonly options: MasterOptions
   readonly registry: Registry
-  readonly allocator: Allocator
+  readonly allocator: OfferAllocator
   readonly random: Random
   readonly frameworks: Map<string, Framework>
   /** Ring of --max_completed_frameworks, oldest first. */
@@ -219,6 +222,8 @@ export interface MasterState {
   readonly draining: Set<string>
   /** Resources of the tasks launched last, so that tasks alike share one bag; at most {@link RECENT_BAGS}. */
   readonly recentBags: Resources[]
+  /** What tasks alike share beside their bags. */
+  readonly sharedTraits: SharedTraits
   readonly commits: Map<number, PendingCommit>
   readonly counters: Counters
   nextFramework: number

@@ -18,7 +18,7 @@ import {
   taskMessage,
 } from './messages.ts'
 import { reconcileTask } from './reconcile.ts'
-import { type Agent, type Framework, MAX_TASK_STATUSES, type MasterTask } from './state.ts'
+import type { Agent, Framework, MasterTask } from './state.ts'
 import { publish } from './subscribers.ts'
 import { note, sendEvent, sendToAgent, type Turn } from './turn.ts'
 
@@ -74,11 +74,7 @@ export function enterStatus(
   const held = holdsResources(task.state)
   const changed = !isTerminal(task.state) && task.state !== latest
   if (changed) task.state = latest
-  if (status.uuid !== undefined && status.uuid.length > 0) {
-    task.statusState = status.state
-    task.statusUuid = status.uuid
-  }
-  rememberStatus(task, status)
+  task.remember(status)
   if (changed) {
     publish(turn, () => ({
       type: 'TASK_UPDATED',
@@ -93,16 +89,6 @@ export function enterStatus(
 
 function isSameUuid(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
   return a !== undefined && b !== undefined && a.length === b.length && a.every((byte, at) => byte === b[at])
-}
-
-function rememberStatus(task: MasterTask, status: TaskStatus): void {
-  const kept: TaskStatus = status.data === undefined ? status : { ...status, data: undefined }
-  const { statuses } = task
-  const isSame = statuses.at(-1)?.state === status.state
-  // A new array is as long as it must be; one that is pushed to keeps room for many more, in each of many tasks.
-  const before = isSame ? statuses.slice(0, -1) : statuses
-  const isFull = before.length >= MAX_TASK_STATUSES
-  task.statuses = isFull ? [before[0]!, ...before.slice(2), kept] : [...before, kept]
 }
 
 /** Counts a task that ended, also by source and reason. */

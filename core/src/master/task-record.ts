@@ -1,0 +1,208 @@
+/**
+ * A task in the books of the master, small enough for a million of them: ids and names are shared, what seldom matters and what was said of it
+ * are strings of bytes, decoded when someone asks.
+ *
+ * ```
+ * task ─┬─ id, name, agentId, state, resources (shared by tasks alike)
+ *       ├─ traits ─ frameworkId, executorId, role, details: labels, discovery … as bytes (shared by tasks alike)
+ *       └─ past ─ statuses and what the framework was told, as bytes (task-past.ts)
+ * ```
+ */
+
+import type { Task, TaskState, TaskStatus } from '@isthmus/proto/gen/mesos'
+import { pack, unpack } from '@isthmus/proto/packed'
+import type { Resources } from '../resources/resources.ts'
+import { type MasterState, type MasterTask, RECENT_BAGS } from './state.ts'
+import { NO_PAST, pastOf, remember, statusesOf, type Told, toldOf } from './task-past.ts'
+
+/** Traits and names that are looked up at most; then all are forgotten and found anew, which costs room but changes nothing. */
+const SHARED_MAX = 16_384
+
+/** What a task may have beside the facts every task has. */
+export type TaskDetails = Pick<
+  Task,
+  'labels' | 'discovery' | 'container' | 'health_check' | 'kill_policy' | 'user' | 'limits'
+>
+
+/** A new task. */
+export interface NewTask {
+  readonly id: string
+  readonly name: string
+  readonly frameworkId: string
+  readonly agentId: string
+  /** Empty for command tasks. */
+  readonly executorId: string
+  readonly role: string
+  readonly resources: Resources
+  readonly state: TaskState
+  readonly details: TaskDetails
+  /** Oldest first; default none. */
+  readonly statuses?: readonly TaskStatus[]
+  readonly told?: Told | undefined
+}
+
+/** What tasks alike share. */
+interface TaskTraits {
+  readonly frameworkId: string
+  readonly executorId: string
+  readonly role: string
+  /** A Task message with details and without anything else; empty = none. */
+  readonly details: string
+}
+
+/** Finds the same strings and traits for tasks alike. */
+export class SharedTraits {
+  readonly #traits = new Map<string, TaskTraits>()
+  readonly #names = new Map<string, string>()
+
+  /** The traits of a task; the same object for the same traits. */
+  traitsOf({ frameworkId, executorId, role, details }: NewTask): TaskTraits {
+    const packed = packDetails(details)
+    const key = `${frameworkId}\n${executorId}\n${role}\n${packed}`
+    let traits = this.#traits.get(key)
+    if (traits === undefined) {
+      if (this.#traits.size >= SHARED_MAX) this.#traits.clear()
+      traits = { frameworkId, executorId, role, details: packed }
+      this.#traits.set(key, traits)
+    }
+    return traits
+  }
+
+  /** The name of a task; the same string for the same name. */
+  nameOf({ id, name }: NewTask): string {
+    if (name === id) return id
+    const known = this.#names.get(name)
+    if (known !== undefined) return known
+    if (this.#names.size >= SHARED_MAX) this.#names.clear()
+    this.#names.set(name, name)
+    return name
+  }
+}
+
+/** Makes a task; it is in no book yet. */
+export function createTask(state: MasterState, task: NewTask): MasterTask {
+  const { sharedTraits } = state
+  return new TaskRecord(task, {
+    name: sharedTraits.nameOf(task),
+    traits: sharedTraits.traitsOf(task),
+    resources: sharedBag(state, task.resources),
+  })
+}
+
+/** The same bag for tasks alike, one after the other, as jobs launch them. */
+function sharedBag({ recentBags }: MasterState, bag: Resources): Resources {
+  const known = recentBags.find((recent) => recent.equals(bag))
+  if (known !== undefined) return known
+  recentBags.unshift(bag)
+  if (recentBags.length > RECENT_BAGS) recentBags.pop()
+  return bag
+}
+
+/** Few fields, since there are many tasks: each is 8 bytes. */
+class TaskRecord implements MasterTask {
+  readonly id: string
+  readonly name: string
+  readonly agentId: string
+  readonly resources: Resources
+  readonly traits: TaskTraits
+  state: TaskState
+  past: string
+
+  constructor(task: NewTask, shared: { name: string; traits: TaskTraits; resources: Resources }) {
+    this.id = task.id
+    this.name = shared.name
+    this.agentId = task.agentId
+    this.resources = shared.resources
+    this.traits = shared.traits
+    this.state = task.state
+    this.past = task.statuses === undefined ? NO_PAST : pastOf(task, task.statuses, task.told)
+  }
+
+  get frameworkId(): string {
+    return this.traits.frameworkId
+  }
+
+  get executorId(): string {
+    return this.traits.executorId
+  }
+
+  get role(): string {
+    return this.traits.role
+  }
+
+  get statuses(): readonly TaskStatus[] {
+    return statusesOf(this.past, this)
+  }
+
+  get statusState(): TaskState | undefined {
+    return toldOf(this.past)?.state
+  }
+
+  get statusUuid(): Uint8Array | undefined {
+    return toldOf(this.past)?.uuid
+  }
+
+  get labels(): TaskDetails['labels'] {
+    return detailsOf(this.traits).labels
+  }
+
+  get discovery(): TaskDetails['discovery'] {
+    return detailsOf(this.traits).discovery
+  }
+
+  get container(): TaskDetails['container'] {
+    return detailsOf(this.traits).container
+  }
+
+  get healthCheck(): TaskDetails['health_check'] {
+    return detailsOf(this.traits).health_check
+  }
+
+  get killPolicy(): TaskDetails['kill_policy'] {
+    return detailsOf(this.traits).kill_policy
+  }
+
+  get user(): string | undefined {
+    return detailsOf(this.traits).user
+  }
+
+  get limits(): TaskDetails['limits'] {
+    return detailsOf(this.traits).limits
+  }
+
+  remember(status: TaskStatus): void {
+    this.past = remember(this.past, this, status)
+  }
+}
+
+const NOBODY = { value: '' }
+const NO_DETAILS: TaskDetails = {}
+
+function packDetails(details: TaskDetails): string {
+  const { labels, discovery, container, health_check, kill_policy, user, limits } = details
+  const all = [labels, discovery, container, health_check, kill_policy, user, limits]
+  if (all.every((detail) => detail === undefined)) return ''
+  return pack('mesos.v1.Task', {
+    name: '',
+    task_id: NOBODY,
+    framework_id: NOBODY,
+    agent_id: NOBODY,
+    state: 'TASK_STAGING',
+    labels,
+    discovery,
+    container,
+    health_check,
+    kill_policy,
+    user,
+    limits,
+  })
+}
+
+/** The details looked at last: views look at each of them, one after the other. */
+let recent: { readonly traits: TaskTraits; readonly details: TaskDetails } | undefined
+
+function detailsOf(traits: TaskTraits): TaskDetails {
+  if (traits.details === '') return NO_DETAILS
+  if (recent?.traits !== traits) recent = { traits, details: unpack('mesos.v1.Task', traits.details) }
+  return recent.details
+}
