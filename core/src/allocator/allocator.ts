@@ -31,7 +31,9 @@ import {
   type Allocation,
   type AllocatorOptions,
   type Amounts,
+  type Conversion,
   type FrameworkSpec,
+  type OfferAllocator,
   REFUSE_MS_MAX,
   type Reason,
   type Refusal,
@@ -77,7 +79,7 @@ interface Recovery {
 }
 
 /** The allocator; one owner, changed in place. */
-export class Allocator {
+export class Allocator implements OfferAllocator {
   /** For reading only: explanations and checks. */
   readonly books: Books
   readonly #random: Random
@@ -244,11 +246,7 @@ export class Allocator {
    *
    * @param conversion `from` is held by the framework; both with allocation info. The agent's total changes alike.
    */
-  updateAllocation(
-    frameworkId: string,
-    agentId: string,
-    conversion: { readonly from: Resources; readonly to: Resources },
-  ): void {
+  updateAllocation(frameworkId: string, agentId: string, conversion: Conversion): void {
     const agent = this.#knownAgent(agentId)
     for (const [role, resources] of byRole(conversion.from)) {
       const client = this.#clients.find(frameworkId, role)

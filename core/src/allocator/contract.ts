@@ -146,5 +146,49 @@ export interface Reason {
   readonly firstShare?: number | undefined
 }
 
+/**
+ * What a master needs of an allocator, so that another than allocator.ts may be loaded as a module. The methods are those of the class
+ * `Allocator`, which says what each does; ids that are not known are ignored where it says so.
+ */
+export interface OfferAllocator {
+  addFramework(frameworkId: string, spec: FrameworkSpec): void
+  updateFramework(frameworkId: string, change: Omit<FrameworkSpec, 'active'>): void
+  removeFramework(frameworkId: string): void
+  activateFramework(frameworkId: string): void
+  deactivateFramework(frameworkId: string): void
+  addAgent(agentId: string, spec: AgentSpec): void
+  updateAgent(agentId: string, change: AgentChange): void
+  removeAgent(agentId: string): void
+  activateAgent(agentId: string): void
+  deactivateAgent(agentId: string): void
+  updateAllocation(frameworkId: string, agentId: string, conversion: Conversion): void
+  recoverResources(
+    frameworkId: string,
+    agentId: string,
+    resources: Resources,
+    refusal: Refusal | undefined,
+    atMs: number,
+  ): void
+  suppress(frameworkId: string, roles?: readonly string[]): void
+  revive(frameworkId: string, roles?: readonly string[]): void
+  updateWeights(weights: Readonly<Record<string, number>>): void
+  setQuota(role: string, quota: RoleQuota | undefined): void
+  allocate(atMs: number, budget?: number): Allocation[]
+  allocateAll(atMs: number): Allocation[]
+  expireFilters(atMs: number): void
+  explain(frameworkId: string): Reason[]
+}
+
+/** What resources become by RESERVE, CREATE …; both with allocation info. */
+export interface Conversion {
+  readonly from: Resources
+  readonly to: Resources
+}
+
+/** What a module with an allocator exports. */
+export interface AllocatorModule {
+  readonly createAllocator: (options: AllocatorOptions) => OfferAllocator
+}
+
 /** Agents named by one reason. */
 export const REASON_AGENTS_MAX = 10

@@ -12,6 +12,7 @@ import { openVirtualFiles } from './disk/files.ts'
 import { closeServer, createIdleServer, listen, serveWith } from './http/server.ts'
 import type { Log } from './observe/logger.ts'
 import { MasterShell } from './runtime/master-shell.ts'
+import { loadPolicies } from './runtime/policy-modules.ts'
 import { folderRegistry, memoryRegistry, type RegistryStore } from './runtime/registry-store.ts'
 
 /** The command `isthmus master`. */
@@ -45,7 +46,9 @@ export async function startMaster({ flags, log, failed }: MasterStart): Promise<
   const records = await registry.load()
   const server: Server = createIdleServer()
   const port = await listen(server, address.bindIp, address.bindPort)
-  const options = masterOptionsFrom(flags, address, port)
+  const facts = masterOptionsFrom(flags, address, port)
+  const policies = await loadPolicies(facts, flags.required('allocator'), log)
+  const options = { ...facts, policies }
   const files = openVirtualFiles()
   const logFile = flags.text('external_log_file')
   if (logFile !== undefined) files.attach('/master/log', logFile)

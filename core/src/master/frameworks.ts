@@ -148,6 +148,7 @@ export function addToAllocator(turn: Turn, framework: Framework): void {
 
 function allocatorView(framework: Framework) {
   return {
+    name: framework.info.name,
     roles: [...framework.roles],
     suppressedRoles: [...framework.suppressedRoles],
     capabilities: framework.capabilities,

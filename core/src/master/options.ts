@@ -1,7 +1,7 @@
 /** What a master is told when it starts: who it is, and the flags its decisions depend on (names and defaults of Mesos 1.11). */
 
 import type { MasterInfo } from '@isthmus/proto/gen/mesos'
-import type { AllocatorOptions, Amounts } from '../allocator/contract.ts'
+import type { Policies } from './policies.ts'
 
 /** The part every master must be given. */
 export interface MasterIdentity {
@@ -49,10 +49,20 @@ export interface MasterFlags {
   readonly filterGpuResources: boolean
   /** --min_allocatable_resources as text, e.g. `cpus:0.01|mem:32`. */
   readonly minAllocatableResources: string
-  /** --framework_sorter */
-  readonly frameworkSorter: 'drf' | 'random'
-  /** --role_sorter */
-  readonly roleSorter: 'drf' | 'random'
+  /** --framework_sorter: a name of policies.ts, or that of a module, which is in `policies` then. */
+  readonly frameworkSorter: string
+  /** --role_sorter, as above. */
+  readonly roleSorter: string
+  /** --framework_priorities, by framework name: the higher goes first with the sorter `priority`. */
+  readonly frameworkPriorities: Readonly<Record<string, number>>
+  /** --role_priorities, by role path. */
+  readonly rolePriorities: Readonly<Record<string, number>>
+  /** --fair_sharing_excluded_resource_names: kinds that do not count in shares. */
+  readonly fairSharingExcluded: readonly string[]
+  /** --allocator_pass_on: who gives back a whole offer unused goes behind the others for that agent. */
+  readonly allocatorPassOn: boolean
+  /** Sorters and allocator that were loaded as modules. */
+  readonly policies: Policies
   /** --publish_per_framework_metrics */
   readonly publishPerFrameworkMetrics: boolean
   /** --cluster, shown in /state. */
@@ -84,6 +94,11 @@ export const MASTER_FLAG_DEFAULTS: MasterFlags = {
   minAllocatableResources: 'cpus:0.01|mem:32',
   frameworkSorter: 'drf',
   roleSorter: 'drf',
+  frameworkPriorities: {},
+  rolePriorities: {},
+  fairSharingExcluded: [],
+  allocatorPassOn: false,
+  policies: {},
   publishPerFrameworkMetrics: true,
   cluster: undefined,
   shown: {},
@@ -93,28 +108,6 @@ export const MASTER_FLAG_DEFAULTS: MasterFlags = {
 /** Completes an identity and some flags with the defaults. */
 export function masterOptions(given: MasterIdentity & Partial<MasterFlags>): MasterOptions {
   return { ...MASTER_FLAG_DEFAULTS, ...given }
-}
-
-/** What the allocator is told of the options. */
-export function allocatorOptions(options: MasterOptions): AllocatorOptions {
-  return {
-    seed: options.seed,
-    allocationIntervalMs: options.allocationIntervalMs,
-    minAllocatable: parseAmounts(options.minAllocatableResources),
-    filterGpuResources: options.filterGpuResources,
-  }
-}
-
-/** Reads `cpus:0.01;disk:1|mem:32`: alternatives of amounts. Parts that are no `name:number` are left out. */
-function parseAmounts(text: string): Amounts[] {
-  return text.split('|').map((alternative) => {
-    const pairs = alternative.split(';').map((part) => part.split(':'))
-    return Object.fromEntries(
-      pairs.flatMap(([name, value]) =>
-        name !== undefined && Number.isFinite(Number(value)) ? [[name.trim(), Number(value)]] : [],
-      ),
-    )
-  })
 }
 
 /** The MasterInfo that frameworks and agents are shown. The third capability (QUOTA_V2) has no v1 name and is an empty object. */

@@ -64,8 +64,32 @@ export const MASTER_FLAGS: readonly Flag[] = [
   flag('filter_gpu_resources', 'boolean', 'Offers agents with GPUs only to frameworks that can use them.', {
     default: 'true',
   }),
-  flag('framework_sorter', 'text', 'Order of the frameworks of a role: drf or random.', { default: 'drf' }),
-  flag('role_sorter', 'text', 'Order of roles: drf or random.', { default: 'drf', aliases: ['user_sorter'] }),
+  flag('allocator', 'text', 'Who decides what is offered to whom: hierarchical, or a module by package name or path.', {
+    default: 'hierarchical',
+  }),
+  flag(
+    'allocator_pass_on',
+    'boolean',
+    'Who gives back a whole offer unused goes behind the others for that agent, so that one who declines without a filter starves nobody. Mesos does not.',
+    { default: 'false' },
+  ),
+  flag(
+    'fair_sharing_excluded_resource_names',
+    'text',
+    'Comma-separated kinds that do not count in the shares of roles and frameworks.',
+  ),
+  flag('framework_priorities', 'text', 'For the sorter priority: name=N,name=N; the higher goes first, default 0.'),
+  flag(
+    'framework_sorter',
+    'text',
+    'Order of the frameworks of a role: drf, priority, random, or a module by package name or path.',
+    { default: 'drf' },
+  ),
+  flag('role_priorities', 'text', 'For the sorter priority: role=N,role=N; the higher goes first, default 0.'),
+  flag('role_sorter', 'text', 'Order of roles: drf, priority, random, or a module by package name or path.', {
+    default: 'drf',
+    aliases: ['user_sorter'],
+  }),
   flag('publish_per_framework_metrics', 'boolean', 'Shows metrics of each framework.', { default: 'true' }),
   // Their effect cannot be left out without harm.
   refused('acls', 'text'),
@@ -79,14 +103,12 @@ export const MASTER_FLAGS: readonly Flag[] = [
   refused('zk', 'text'),
   // Accepted for compatibility.
   idle('agent_removal_rate_limit', 'text', undefined, 'slave_removal_rate_limit'),
-  idle('allocator', 'text', 'hierarchical'),
   idle('allocator_agent_recovery_factor', 'number', '0.8'),
   idle('allocator_recovery_timeout', 'duration', '10mins'),
   idle('authentication_v0_timeout', 'duration', '15secs'),
   idle('authenticators', 'text', 'crammd5'),
   idle('authorizers', 'text', 'local'),
   idle('domain', 'text'),
-  idle('fair_sharing_excluded_resource_names', 'text'),
   idle('hooks', 'text'),
   idle('hostname_lookup', 'boolean', 'true'),
   idle('http_authenticators', 'text', 'basic'),

@@ -40,12 +40,17 @@ function masterFlags(flags: FlagValues): MasterFlags {
     maxOperatorEventStreamSubscribers:
       flags.number('max_operator_event_stream_subscribers') ?? MASTER_FLAG_DEFAULTS.maxOperatorEventStreamSubscribers,
     roles: roles === undefined ? undefined : list(roles),
-    weights: weightsOf(flags.text('weights') ?? ''),
+    weights: numbersOf(flags.text('weights') ?? ''),
     rootSubmissions: flags.boolean('root_submissions'),
     filterGpuResources: flags.boolean('filter_gpu_resources'),
     minAllocatableResources: flags.text('min_allocatable_resources') ?? MASTER_FLAG_DEFAULTS.minAllocatableResources,
-    frameworkSorter: flags.text('framework_sorter') === 'random' ? 'random' : 'drf',
-    roleSorter: flags.text('role_sorter') === 'random' ? 'random' : 'drf',
+    frameworkSorter: flags.text('framework_sorter') ?? MASTER_FLAG_DEFAULTS.frameworkSorter,
+    roleSorter: flags.text('role_sorter') ?? MASTER_FLAG_DEFAULTS.roleSorter,
+    frameworkPriorities: numbersOf(flags.text('framework_priorities') ?? ''),
+    rolePriorities: numbersOf(flags.text('role_priorities') ?? ''),
+    fairSharingExcluded: list(flags.text('fair_sharing_excluded_resource_names') ?? ''),
+    allocatorPassOn: flags.boolean('allocator_pass_on'),
+    policies: {},
     publishPerFrameworkMetrics: flags.boolean('publish_per_framework_metrics'),
     cluster: flags.text('cluster'),
     shown: flags.entries(),
@@ -55,9 +60,11 @@ function masterFlags(flags: FlagValues): MasterFlags {
 
 /** What is wrong with flags whose values are texts of their own, or undefined. */
 export function checkMasterFlags(flags: FlagValues): string | undefined {
-  for (const name of ['framework_sorter', 'role_sorter']) {
-    const value = flags.text(name)
-    if (value !== 'drf' && value !== 'random') return `flag --${name}: '${value}' is not drf or random`
+  for (const name of ['framework', 'role']) {
+    for (const pair of list(flags.text(`${name}_priorities`) ?? '')) {
+      if (/^.+=-?\d{1,9}$/.test(pair)) continue
+      return `flag --${name}_priorities: '${pair}' is not ${name}=number with a whole number of at most nine digits`
+    }
   }
   for (const pair of list(flags.text('weights') ?? '')) {
     const [role, weight] = pair.split('=')
@@ -70,11 +77,11 @@ export function checkMasterFlags(flags: FlagValues): string | undefined {
   return undefined
 }
 
-function weightsOf(text: string): Record<string, number> {
+function numbersOf(text: string): Record<string, number> {
   return Object.fromEntries(
     list(text).map((pair) => {
-      const [role = '', weight] = pair.split('=')
-      return [role, Number(weight)]
+      const at = pair.lastIndexOf('=')
+      return [pair.slice(0, at), Number(pair.slice(at + 1))]
     }),
   )
 }
