@@ -4,12 +4,14 @@
 // Expected: (a) one look at the ResourceManager (300 ms), an offer, a slab, one REST call, well below 1.5 s; (b) the
 // NodeManager's own start and a second more.
 
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Cluster, startCluster } from '../src/demo/cluster.ts'
 import { getJson } from '../src/hadoop/daemon.ts'
 import { bringHadoop, type HadoopDistribution } from '../src/hadoop/distribution.ts'
 import { startNodeManager } from '../src/hadoop/node-manager.ts'
+import { findTree } from '../src/hadoop/process-tree.ts'
 import { startResourceManager } from '../src/hadoop/resource-manager.ts'
 import { submitSpark } from '../src/hadoop/spark.ts'
 import { makeRunDir } from '../test/run-dir.ts'
@@ -17,6 +19,7 @@ import { makeRunDir } from '../test/run-dir.ts'
 const ROUNDS = 8
 const OWN_STARTS = 3
 const POLL_MS = 20
+const IDLE_MS = 5_000
 const PATIENCE_MS = 120_000
 
 const runDir = makeRunDir('bench')
@@ -30,6 +33,7 @@ const cluster = await startCluster({
   bridgeFlags: ['--quiet_seconds=2', '--node_memory_mb=768', '--node_vcores=1', '--sample_interval_ms=300'],
   wantsDefaultPorts: false,
 })
+const bridgeRssMb = await residentMb(await cluster.bridge().pid)
 const launchMs: number[] = []
 const resizeMs: number[] = []
 /** Waits that were over before they were seen. */
@@ -46,6 +50,7 @@ try {
   await cluster.stop()
   runDir.remove()
 }
+process.stdout.write(`${JSON.stringify({ name: 'yarn: RSS of an idle bridge', rssMb: bridgeRssMb })}\n`)
 print('NodeManager by itself, start to RUNNING', ownStartMs)
 print('pending to running: new NodeManager', launchMs)
 print('pending to running: resize', resizeMs)
@@ -117,6 +122,16 @@ async function measureOwnStart(with_: HadoopDistribution): Promise<number[]> {
     await resourceManager.stop()
   }
   return times
+}
+
+/** After some looks at the ResourceManager. The program may run in a child of the process that was started. */
+async function residentMb(pid: number | undefined): Promise<number> {
+  await delay(IDLE_MS)
+  const kilobytes = findTree({ roots: pid === undefined ? [] : [pid] }).map((member) =>
+    Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${member}/status`, 'utf8'))?.[1] ?? 0),
+  )
+  if (kilobytes.length === 0) throw new Error('the bridge does not run')
+  return Math.round(Math.max(...kilobytes) / 1024)
 }
 
 async function rmMetrics(on: Cluster): Promise<Record<string, number>> {

@@ -1,8 +1,9 @@
-// Brings real Hadoop and real Spark from Maven, once, into integration/hadoop/target (not committed).
+// Brings real Hadoop, real Spark and real ZooKeeper from Maven, once, into integration/hadoop/target (not committed).
 //
 //   integration/hadoop/
 //     daemons/pom.xml                  Hadoop's jars, and the web pages of HDFS
 //     spark/pom.xml, spark/src/        Spark for YARN, and the jobs WordCount and Pi
+//     zookeeper/pom.xml                the jars of ZooKeeper
 //     target/daemons-<key>/            lib/*.jar, webapps-root/webapps/
 //     target/spark-<key>/              jars/*.jar, build/spark-jobs.jar
 //     target/partial-<part>/           a part being brought; renamed when whole, so what has its name is complete
@@ -38,7 +39,7 @@ export interface HadoopDistribution {
 export type Log = (line: string) => void
 
 interface Part {
-  readonly name: 'daemons' | 'spark'
+  readonly name: 'daemons' | 'spark' | 'zookeeper'
   /** Its name, and the property of its pom that holds its version. */
   readonly title: string
   readonly versionProperty: string
@@ -66,6 +67,29 @@ const SPARK: Part = {
   versionProperty: 'spark.version',
   sizeMb: 160,
   proof: ['jars', 'build/spark-jobs.jar'],
+}
+
+const ZOOKEEPER: Part = {
+  name: 'zookeeper',
+  title: 'ZooKeeper',
+  versionProperty: 'zookeeper.version',
+  sizeMb: 13,
+  proof: ['lib'],
+}
+
+/** Where ZooKeeper lies. */
+export interface ZooKeeperDistribution {
+  /** The `java` program. */
+  readonly java: string
+  /** Its jars as Java's class path takes them. */
+  readonly classpath: string
+}
+
+/** Makes sure ZooKeeper is there and says where; as {@link bringHadoop}. */
+export async function bringZooKeeper(options: { readonly log: Log }): Promise<ZooKeeperDistribution> {
+  const java = findJava()
+  const folder = await bringPart(ZOOKEEPER, java.home, options.log)
+  return { java: java.program, classpath: join(folder, 'lib', '*') }
 }
 
 /**

@@ -10,6 +10,7 @@ import { type FileHandle, mkdir, open, readFile, rename } from 'node:fs/promises
 import { join } from 'node:path'
 import { type RegistryRecord, registrySnapshot, replayRegistry } from '../../master/registry.ts'
 import { IoError } from '../io-error.ts'
+import { parseRecords, writeRecords } from './registry-text.ts'
 
 /** Keeps records durably. */
 export interface RegistryStore {
@@ -112,28 +113,6 @@ class FolderRegistry {
   #path(name: string): string {
     return join(this.#folder, name)
   }
-}
-
-/** Byte strings become `{"bytes": base64}`; 64-bit numbers beyond 2^53 `{"int64": text}`. */
-function writeRecords(records: readonly RegistryRecord[]): string {
-  return JSON.stringify(records, (_key, value: unknown) => {
-    if (typeof value === 'bigint') return { int64: value.toString() }
-    return value instanceof Uint8Array ? { bytes: Buffer.from(value).toString('base64') } : value
-  })
-}
-
-function parseRecords(text: string): RegistryRecord[] {
-  // What follows the last newline was never confirmed.
-  const lines = text.split('\n').slice(0, -1)
-  return lines.filter((line) => line !== '').flatMap((line) => JSON.parse(line, revive) as RegistryRecord[])
-}
-
-function revive(_key: string, value: unknown): unknown {
-  if (value === null || typeof value !== 'object' || Array.isArray(value)) return value
-  const { bytes, int64 } = value as { bytes?: unknown; int64?: unknown }
-  const isSingle = Object.keys(value).length === 1
-  if (isSingle && typeof bytes === 'string') return new Uint8Array(Buffer.from(bytes, 'base64'))
-  return isSingle && typeof int64 === 'string' ? BigInt(int64) : value
 }
 
 async function readIfThere(path: string): Promise<string> {
