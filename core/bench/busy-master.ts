@@ -36,6 +36,9 @@ type Cue = MasterEvent extends infer E ? (E extends MasterEvent ? Omit<E, 'atMs'
 
 const START_MS = 1_700_000_000_000
 
+/** Jobs of a framework; tasks of one job are alike but for their ids. */
+const JOBS = 50
+
 function scalar(name: string, value: number): Resource {
   return { name, type: 'SCALAR', scalar: { value } }
 }
@@ -149,7 +152,7 @@ export class BusyMaster {
   ) {
     const frameworkId = offer.framework_id.value
     const agentId = offer.agent_id.value
-    const tasks = Array.from({ length: this.load.tasksPerOffer }, () => this.#task(agentId))
+    const tasks = Array.from({ length: this.load.tasksPerOffer }, () => this.#task(agentId, frameworkId))
     this.#call({
       type: 'ACCEPT',
       framework_id: { value: frameworkId },
@@ -172,9 +175,9 @@ export class BusyMaster {
     }
   }
 
-  #task(agentId: string): TaskInfo {
+  #task(agentId: string, frameworkId: string): TaskInfo {
     const number = this.#tasks++
-    const job = `job-${number % 5000}`
+    const job = `job-${frameworkId.slice(-4)}-${number % JOBS}`
     return {
       name: job,
       task_id: { value: `${job}.instance-${number}` },

@@ -16,6 +16,7 @@ import { joinLink, openLink, refuseLink, registration } from './agent-links.ts'
 import { disconnectAgent, leaveAgent, loseAgent, ping } from './agent-loss.ts'
 import { seatAgent } from './agent-resources.ts'
 import { readoptAgent } from './agent-return.ts'
+import { AgentTasks } from './agent-tasks.ts'
 import { bagOf, validateResources } from './bag.ts'
 import { count } from './counters.ts'
 import type { AgentConnected, AgentMessages } from './events.ts'
@@ -244,7 +245,8 @@ function createAgent(turn: Turn, admission: Extract<Continuation, { kind: 'admit
     reregisteredAtMs: 0,
     total: bagOf(reregister?.resources ?? agentInfo.resources ?? []),
     offers: new Set(),
-    tasks: new Map(),
+    inverseOffers: new Set(),
+    tasks: new AgentTasks(),
     executors: new Map(),
     usedBy: new Map(),
     killsPending: new Set(),

@@ -21,6 +21,7 @@ import { allocateSoon, discardFrameworkOffers, rescindOffer } from './offers.ts'
 import { masterInfo } from './options.ts'
 import type { Framework } from './state.ts'
 import { HEARTBEAT_SECONDS, publish } from './subscribers.ts'
+import { TaskMap } from './task-map.ts'
 import { endTask } from './tasks.ts'
 import { cancelTimer, note, respond, sendEvent, sendToAgent, setTimer, type Turn } from './turn.ts'
 import {
@@ -130,7 +131,7 @@ export function createFramework(turn: Turn, info: FrameworkInfo): Framework {
     registeredAtMs: turn.atMs,
     reregisteredAtMs: turn.atMs,
     unregisteredAtMs: 0,
-    tasks: new Map(),
+    tasks: new TaskMap(),
     unreachableTasks: new Map(),
     completedTasks: [],
     executors: new Map(),

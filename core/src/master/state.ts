@@ -4,7 +4,7 @@
  * ```
  * registry ─ durable facts (registry.ts)            allocator ─ who gets what next (../allocator)
  * frameworks ─┬─ tasks, unreachable, completed       agents ─┬─ tasks, executors (the same objects)
- *             └─ offers (ids)                                └─ offers (ids)
+ *             └─ offers, inverse offers (ids)                └─ offers, inverse offers (ids)
  * offers ─ by id                                    streams, links ─ open connections → their owners
  * ```
  * Each offer, task and executor is indexed by its framework and by its agent; invariants.ts checks that both agree.
@@ -24,15 +24,18 @@ import type {
   Operation,
   TaskState,
   TaskStatus,
+  Unavailability,
   ValueScalar,
 } from '@isthmus/proto/gen/mesos'
 import type { OfferConstraints } from '@isthmus/proto/gen/scheduler'
 import type { OfferAllocator } from '../allocator/contract.ts'
 import type { Random } from '../base/random.ts'
 import type { Resources } from '../resources/resources.ts'
+import type { AgentTasks } from './agent-tasks.ts'
 import type { Counters } from './counters.ts'
 import type { MasterOptions } from './options.ts'
 import type { AgentDrain, Registry, RegistryRecord } from './registry.ts'
+import type { TaskMap } from './task-map.ts'
 import type { SharedTraits } from './task-record.ts'
 
 /** A framework's capabilities as claims. */
@@ -71,6 +74,9 @@ export interface MasterTask {
   readonly killPolicy: KillPolicy | undefined
   readonly user: string | undefined
   readonly limits: Readonly<Record<string, ValueScalar>> | undefined
+  /** Its neighbours in the list of its framework on its agent: the business of agent-tasks.ts alone. */
+  nextOnAgent: MasterTask | undefined
+  previousOnAgent: MasterTask | undefined
   /** Enters a status: behind the others, or for the last one when that has the same state. */
   remember(status: TaskStatus): void
 }
@@ -91,6 +97,31 @@ export interface MasterOffer {
   readonly agentId: string
   readonly role: string
   readonly resources: Resources
+}
+
+/** What an inverse offer is for: a schedule of maintenance, or to keep what another role was promised. */
+export type InverseOfferKind = 'maintenance' | 'reclaim'
+
+/** A wish that a framework gives up an agent, or resources there: sent and not answered. See inverse-offers.ts. */
+export interface MasterInverseOffer {
+  readonly id: string
+  readonly frameworkId: string
+  readonly agentId: string
+  readonly kind: InverseOfferKind
+  readonly unavailability: Unavailability
+  /** Empty = everything on the agent. */
+  readonly resources: Resources
+  readonly reason: string | undefined
+}
+
+/** What a framework is asked and has said about one agent, for one kind of inverse offer. */
+export interface Negotiation {
+  /** The inverse offer that is outstanding. */
+  offerId: string | undefined
+  /** The newest answer. */
+  answer: { readonly isAccepted: boolean; readonly offerId: string; readonly atMs: number } | undefined
+  /** It shall not be asked before; 0 = it may be asked. */
+  refusedUntilMs: number
 }
 
 /** An operation (RESERVE, CREATE …) whose outcome is not settled. */
@@ -120,7 +151,7 @@ export interface Framework {
   reregisteredAtMs: number
   /** 0 until removed. */
   unregisteredAtMs: number
-  readonly tasks: Map<string, MasterTask>
+  readonly tasks: TaskMap
   /** Ring of --max_unreachable_tasks_per_framework. */
   readonly unreachableTasks: Map<string, MasterTask>
   /** Ring of --max_completed_tasks_per_framework, oldest first. */
@@ -128,6 +159,9 @@ export interface Framework {
   /** Agent id → executor id → executor. */
   readonly executors: Map<string, Map<string, MasterExecutor>>
   readonly offers: Set<string>
+  readonly inverseOffers: Set<string>
+  /** `kind agent id` → what was said about giving it up. */
+  readonly negotiations: Map<string, Negotiation>
   /** Agent id → what its tasks and executors hold there. */
   readonly usedOn: Map<string, Resources>
   readonly counters: Counters
@@ -153,8 +187,9 @@ export interface Agent {
   reregisteredAtMs: number
   total: Resources
   readonly offers: Set<string>
+  readonly inverseOffers: Set<string>
   /** Framework id → task id → task. */
-  readonly tasks: Map<string, Map<string, MasterTask>>
+  readonly tasks: AgentTasks
   readonly executors: Map<string, Map<string, MasterExecutor>>
   /** Framework id → what its tasks and executors hold here. */
   readonly usedBy: Map<string, Resources>
@@ -217,6 +252,7 @@ export interface MasterState {
   /** Open operator event streams, oldest first. */
   readonly subscribers: Set<string>
   readonly offers: Map<string, MasterOffer>
+  readonly inverseOffers: Map<string, MasterInverseOffer>
   readonly operations: Map<string, MasterOperation>
   /** Ids of agents that are being drained. */
   readonly draining: Set<string>

@@ -7,7 +7,8 @@
  * told    0 = nothing, 1 = the last status, 2 = state uuid
  * status  flags state uuid body container      body: the message without task, agent, executor, uuid, container and data
  * ```
- * State is one character, the other parts carry their length. The container of a status is left out when it is that of the status before.
+ * State is one character, the other parts carry their length: one character, or four from 255 on. The container of a status is left out when
+ * it is that of the status before.
  */
 
 import type { TaskState, TaskStatus } from '@isthmus/proto/gen/mesos'
@@ -55,6 +56,10 @@ const OF_EXECUTOR = 2
 const HAS_UUID = 4
 const SAME_CONTAINER = 8
 const NOBODY = { value: '' }
+/** How a body without task begins: field 1 of 2 bytes, which is field 1 without bytes. */
+const NO_TASK = '\x0a\x02\x0a\x00'
+/** Texts of so many characters carry their length in four. */
+const LONG = 255
 
 /** A status in parts. */
 interface Piece {
@@ -96,7 +101,7 @@ export function statusesOf(past: string, owner: PastOwner): TaskStatus[] {
   return read(past).pieces.map(({ flags, uuid, body, container }) => {
     const own = owner.executorId === '' ? owner.id : owner.executorId
     return {
-      ...unpack('mesos.v1.TaskStatus', body),
+      ...unpack('mesos.v1.TaskStatus', NO_TASK + body),
       task_id: { value: owner.id },
       ...((flags & OF_AGENT) === 0 ? undefined : { agent_id: { value: owner.agentId } }),
       ...((flags & OF_EXECUTOR) === 0 ? undefined : { executor_id: { value: own } }),
@@ -123,11 +128,13 @@ function pieceOf(owner: PastOwner, status: TaskStatus): Piece {
     agent_id: isOfAgent ? undefined : agent_id,
     executor_id: isOfExecutor ? undefined : executor_id,
   }
+  const body = pack('mesos.v1.TaskStatus', left)
+  assert(body.startsWith(NO_TASK), 'fields are encoded in the order of their declaration')
   return {
     flags: (isOfAgent ? OF_AGENT : 0) | (isOfExecutor ? OF_EXECUTOR : 0) | (uuid === undefined ? 0 : HAS_UUID),
     state: charOf(status.state),
     uuid: uuid === undefined ? '' : packBytes(uuid),
-    body: pack('mesos.v1.TaskStatus', left),
+    body: body.slice(NO_TASK.length),
     // A blank before it, so that a container without fields is not none.
     container: container_status === undefined ? '' : ` ${pack('mesos.v1.ContainerStatus', container_status)}`,
   }
@@ -156,10 +163,10 @@ function print({ told, pieces }: Parts): string {
   return parts.join('')
 }
 
-/** Three characters, least significant first. */
 function lengthOf({ length }: string): string {
+  if (length < LONG) return String.fromCharCode(length)
   assert(length < 2 ** 24, 'a status is smaller than 16 MB')
-  return String.fromCharCode(length & 255, (length >> 8) & 255, length >> 16)
+  return String.fromCharCode(LONG, length & 255, (length >> 8) & 255, length >> 16)
 }
 
 /** Reads a past from its beginning. */
@@ -180,10 +187,14 @@ class Reader {
   }
 
   sized(): string {
-    const [low, middle, high] = [0, 1, 2].map((place) => this.#text.charCodeAt(this.#at + place))
-    const begin = this.#at + 3
-    this.#at = begin + low! + middle! * 2 ** 8 + high! * 2 ** 16
-    return this.#text.slice(begin, this.#at)
+    let length = this.#text.charCodeAt(this.#at++)
+    if (length === LONG) {
+      const digit = (place: number) => this.#text.charCodeAt(this.#at + place)
+      length = digit(0) | (digit(1) << 8) | (digit(2) << 16)
+      this.#at += 3
+    }
+    this.#at += length
+    return this.#text.slice(this.#at - length, this.#at)
   }
 }
 

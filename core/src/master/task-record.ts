@@ -3,9 +3,10 @@
  * are strings of bytes, decoded when someone asks.
  *
  * ```
- * task ─┬─ id, name, agentId, state, resources (shared by tasks alike)
- *       ├─ traits ─ frameworkId, executorId, role, details: labels, discovery … as bytes (shared by tasks alike)
- *       └─ past ─ statuses and what the framework was told, as bytes (task-past.ts)
+ * task ─┬─ id, name, agentId, state
+ *       ├─ traits ─ frameworkId, executorId, role, resources, details: labels, discovery … as bytes (shared by tasks alike)
+ *       ├─ past ─ statuses and what the framework was told, as bytes (task-past.ts)
+ *       └─ neighbours on the agent (agent-tasks.ts)
  * ```
  */
 
@@ -46,6 +47,7 @@ interface TaskTraits {
   readonly frameworkId: string
   readonly executorId: string
   readonly role: string
+  readonly resources: Resources
   /** A Task message with details and without anything else; empty = none. */
   readonly details: string
 }
@@ -56,13 +58,13 @@ export class SharedTraits {
   readonly #names = new Map<string, string>()
 
   /** The traits of a task; the same object for the same traits. */
-  traitsOf({ frameworkId, executorId, role, details }: NewTask): TaskTraits {
+  traitsOf({ frameworkId, executorId, role, resources, details }: NewTask): TaskTraits {
     const packed = packDetails(details)
     const key = `${frameworkId}\n${executorId}\n${role}\n${packed}`
     let traits = this.#traits.get(key)
-    if (traits === undefined) {
+    if (traits === undefined || !traits.resources.equals(resources)) {
       if (this.#traits.size >= SHARED_MAX) this.#traits.clear()
-      traits = { frameworkId, executorId, role, details: packed }
+      traits = { frameworkId, executorId, role, resources, details: packed }
       this.#traits.set(key, traits)
     }
     return traits
@@ -82,11 +84,8 @@ export class SharedTraits {
 /** Makes a task; it is in no book yet. */
 export function createTask(state: MasterState, task: NewTask): MasterTask {
   const { sharedTraits } = state
-  return new TaskRecord(task, {
-    name: sharedTraits.nameOf(task),
-    traits: sharedTraits.traitsOf(task),
-    resources: sharedBag(state, task.resources),
-  })
+  const traits = sharedTraits.traitsOf({ ...task, resources: sharedBag(state, task.resources) })
+  return new TaskRecord(task, { name: sharedTraits.nameOf(task), traits })
 }
 
 /** The same bag for tasks alike, one after the other, as jobs launch them. */
@@ -103,19 +102,21 @@ class TaskRecord implements MasterTask {
   readonly id: string
   readonly name: string
   readonly agentId: string
-  readonly resources: Resources
   readonly traits: TaskTraits
   state: TaskState
   past: string
+  nextOnAgent: MasterTask | undefined
+  previousOnAgent: MasterTask | undefined
 
-  constructor(task: NewTask, shared: { name: string; traits: TaskTraits; resources: Resources }) {
+  constructor(task: NewTask, shared: { name: string; traits: TaskTraits }) {
     this.id = task.id
     this.name = shared.name
     this.agentId = task.agentId
-    this.resources = shared.resources
     this.traits = shared.traits
     this.state = task.state
     this.past = task.statuses === undefined ? NO_PAST : pastOf(task, task.statuses, task.told)
+    this.nextOnAgent = undefined
+    this.previousOnAgent = undefined
   }
 
   get frameworkId(): string {
@@ -128,6 +129,10 @@ class TaskRecord implements MasterTask {
 
   get role(): string {
     return this.traits.role
+  }
+
+  get resources(): Resources {
+    return this.traits.resources
   }
 
   get statuses(): readonly TaskStatus[] {
@@ -172,6 +177,12 @@ class TaskRecord implements MasterTask {
 
   remember(status: TaskStatus): void {
     this.past = remember(this.past, this, status)
+  }
+
+  /** What it holds, without its neighbours. */
+  toJSON(): unknown {
+    const { nextOnAgent: _next, previousOnAgent: _previous, ...own } = this
+    return own
   }
 }
 

@@ -25,9 +25,7 @@ import { note, sendEvent, sendToAgent, type Turn } from './turn.ts'
 /** Puts a task into the books and charges its resources, which the allocator already counts as the framework's. */
 export function addTask(turn: Turn, agent: Agent, framework: Framework, task: MasterTask): void {
   framework.tasks.set(task.id, task)
-  const tasks = agent.tasks.get(framework.id)
-  if (tasks === undefined) agent.tasks.set(framework.id, new Map([[task.id, task]]))
-  else tasks.set(task.id, task)
+  agent.tasks.add(task)
   if (holdsResources(task.state)) charge(agent, framework, task.resources)
   publish(turn, () => ({ type: 'TASK_ADDED', task_added: { task: taskMessage(task) } }))
 }
@@ -51,7 +49,7 @@ export function updateFromAgent(turn: Turn, agent: Agent, update: AgentMessageSt
     return
   }
   const status = { ...update.status, agent_id: update.status.agent_id ?? { value: agent.id } }
-  const task = agent.tasks.get(frameworkId)?.get(status.task_id.value)
+  const task = taskOn(agent, framework, status.task_id.value)
   // The oldest update comes again when the task ends, so that its resources are freed at once: that is no news for the framework.
   const isOnlyLatest = task !== undefined && task.state !== latest && isSameUuid(task.statusUuid, status.uuid)
   if (!isOnlyLatest) sendEvent(turn, framework, { type: 'UPDATE', update: { status } })
@@ -63,6 +61,12 @@ export function updateFromAgent(turn: Turn, agent: Agent, update: AgentMessageSt
   count(state.counters, 'master/valid_status_updates')
   const needsNoAcknowledgement = status.uuid === undefined || status.uuid.length === 0
   if (needsNoAcknowledgement && isTerminal(task.state)) removeTask(turn, agent, framework, task)
+}
+
+/** The task of the framework, if it is on the agent. */
+function taskOn(agent: Agent, framework: Framework, id: string): MasterTask | undefined {
+  const task = framework.tasks.get(id)
+  return task?.agentId === agent.id ? task : undefined
 }
 
 /** Enters a status into a task: its state, its history, its resources, the counters and the operator stream. */
@@ -116,9 +120,7 @@ export function removeTask(
 ): void {
   const { options, allocator } = turn.state
   framework.tasks.delete(task.id)
-  const tasks = agent.tasks.get(framework.id)
-  tasks?.delete(task.id)
-  if (tasks?.size === 0) agent.tasks.delete(framework.id)
+  agent.tasks.remove(task)
   agent.killsPending.delete(killKey(framework.id, task.id))
   if (holdsResources(task.state)) {
     discharge(agent, framework, task.resources)
@@ -160,7 +162,7 @@ export function acknowledge(turn: Turn, framework: Framework, call: CallAcknowle
     count(state.counters, 'master/invalid_status_update_acknowledgements')
     return
   }
-  const task = agent.tasks.get(framework.id)?.get(call.task_id.value)
+  const task = taskOn(agent, framework, call.task_id.value)
   const isCurrent = task?.statusUuid !== undefined && sameBytes(task.statusUuid, call.uuid)
   sendToAgent(turn, agent, {
     type: 'ACKNOWLEDGE_STATUS',
