@@ -60,12 +60,13 @@ function queuedMates(executor: Executor, task: AgentTask): AgentTask[] {
 /** KILL_TASK: a task the executor was not told of ends here, with its group; else the executor is told. */
 export function killCustom(turn: Turn, executor: Executor, task: AgentTask, policy: KillPolicy | undefined): void {
   if (task.phase === 'staging') {
+    const message =
+      task.groupId === undefined
+        ? 'Killed before delivery to the executor'
+        : 'A task within the task group was killed before delivery to the executor'
     for (const mate of queuedMates(executor, task)) {
-      updateTask(turn, executor, mate, 'TASK_KILLED', {
-        source: 'SOURCE_AGENT',
-        reason: 'REASON_TASK_KILLED_DURING_LAUNCH',
-        message: 'Killed before delivery to the executor',
-      })
+      const why = { reason: 'REASON_TASK_KILLED_DURING_LAUNCH', message } as const
+      updateTask(turn, executor, mate, 'TASK_KILLED', { source: 'SOURCE_AGENT', ...why })
     }
     updateContainer(turn, executor)
     // An executor that never had a task is not waited for.

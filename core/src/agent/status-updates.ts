@@ -17,7 +17,14 @@ import type {
 import { nextUuidBytes } from '../base/random.ts'
 import { isTerminal } from '../framework/task-states.ts'
 import { forgetWhenIdle } from './frameworks.ts'
-import { type AgentFramework, type AgentTask, agentIdOf, type Executor, type UpdateStream } from './state.ts'
+import {
+  type AgentFramework,
+  type AgentTask,
+  agentIdOf,
+  type Executor,
+  hasCapability,
+  type UpdateStream,
+} from './state.ts'
 import { cancelTimer, emit, note, setTimer, type Turn } from './turn.ts'
 
 /** Pause before an update is sent again the first time, and the longest; as in Mesos. */
@@ -77,7 +84,7 @@ export function updateCheck(
 
 /** Puts an update in line, with what the agent adds to every update; its uuid is set. */
 export function forward(turn: Turn, executor: Executor, task: AgentTask, given: TaskStatus): void {
-  const status = enriched(turn, executor, task, given)
+  const status = enriched(turn, executor, task, drained(turn, executor, given))
   const wasEnded = task.phase === 'ended'
   task.state = status.state
   task.statuses.push(status.data === undefined ? status : { ...status, data: undefined })
@@ -217,6 +224,14 @@ function endTimers(turn: Turn, task: AgentTask): void {
   for (const kind of task.checks.keys()) cancelTimer(turn, { kind: 'check', containerId, of: kind })
   task.checks.clear()
   if (task.killDueAtMs !== undefined) cancelTimer(turn, { kind: 'killGrace', containerId })
+}
+
+/** While the agent drains, tasks are killed because of that, whatever else is said; on an agent that will be gone they are gone. */
+function drained({ state }: Turn, { frameworkId }: Executor, given: TaskStatus): TaskStatus {
+  if (state.drain === undefined || (given.state !== 'TASK_KILLED' && given.state !== 'TASK_KILLING')) return given
+  const isAware = hasCapability(state.frameworks.get(frameworkId), 'PARTITION_AWARE')
+  const isGone = given.state === 'TASK_KILLED' && state.drain.config.mark_gone === true && isAware
+  return { ...given, state: isGone ? 'TASK_GONE_BY_OPERATOR' : given.state, reason: 'REASON_AGENT_DRAINING' }
 }
 
 function enriched(turn: Turn, executor: Executor, task: AgentTask, given: TaskStatus): TaskStatus {

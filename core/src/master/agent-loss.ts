@@ -4,7 +4,7 @@
  * ```
  * link closed ─▶ disconnected: offers rescinded; tasks of frameworks that do not checkpoint are lost at once
  * PING without an answer, agent_ping_timeout × max_agent_ping_timeouts ─▶ unreachable (registry) ─▶ TASK_UNREACHABLE or TASK_LOST, FAILURE
- * UNREGISTER ─▶ removed (registry) ─▶ TASK_GONE or TASK_LOST, FAILURE
+ * UNREGISTER ─▶ removed (registry) ─▶ TASK_LOST, FAILURE
  * MARK_AGENT_GONE ─▶ gone for ever (registry) ─▶ TASK_GONE_BY_OPERATOR or TASK_LOST, FAILURE, SHUTDOWN to the agent
  * a new agent at the same address ─▶ as removed
  * ```
@@ -14,11 +14,12 @@
 import type { TaskState, TaskStatusReason } from '@isthmus/proto/gen/mesos'
 import { count } from './counters.ts'
 import { removeExecutor } from './executors.ts'
+import { forgetNegotiations, rescindAgentInverseOffers } from './inverse-offers.ts'
 import { addressKey } from './messages.ts'
 import { rescindAgentOffers } from './offers.ts'
 import type { Agent, Framework } from './state.ts'
 import { publish } from './subscribers.ts'
-import { endTask } from './tasks.ts'
+import { endTask, endUnreachableTask } from './tasks.ts'
 import { cancelTimer, commit, note, sendEvent, sendToAgent, setTimer, type Turn } from './turn.ts'
 
 /** Sends a PING and asks to be woken for its answer. */
@@ -50,12 +51,13 @@ export function disconnectAgent(turn: Turn, agent: Agent): void {
   agent.linkId = undefined
   deactivate(turn, agent)
   rescindAgentOffers(turn, agent)
+  rescindAgentInverseOffers(turn, agent)
   note(turn, 'info', 'agent disconnected', { agentId: agent.id })
   for (const framework of frameworksOn(turn, agent)) {
     if (framework.info.checkpoint === true) continue
     endTasks(turn, agent, framework, {
       state: () => 'TASK_LOST',
-      reason: 'REASON_AGENT_DISCONNECTED',
+      reason: () => 'REASON_AGENT_DISCONNECTED',
       message: `Agent ${agent.info.hostname} disconnected`,
     })
     removeExecutors(turn, agent, framework)
@@ -81,9 +83,11 @@ export function leaveAgent(turn: Turn, agent: Agent, reason: string): void {
 /** Why an agent is taken out of the books. */
 export type LossKind = 'unreachable' | 'unregistered' | 'replaced' | 'gone'
 
+const MARKED_GONE = 'Agent has been marked gone'
+
 interface Ending {
   readonly state: (framework: Framework) => TaskState
-  readonly reason: TaskStatusReason
+  readonly reason: (framework: Framework) => TaskStatusReason
   readonly message: string
   readonly unreachableAtMs?: number | undefined
 }
@@ -93,12 +97,14 @@ export function loseAgent(turn: Turn, agent: Agent, kind: LossKind): void {
   const { state } = turn
   deactivate(turn, agent)
   cancelTimer(turn, { kind: 'agentPing', agentId: agent.id })
-  const ending = endingOf(turn, kind)
+  const ending = endingOf(turn, agent.info.hostname, kind)
   for (const framework of frameworksOn(turn, agent)) {
     endTasks(turn, agent, framework, ending)
     removeExecutors(turn, agent, framework)
   }
   rescindAgentOffers(turn, agent)
+  rescindAgentInverseOffers(turn, agent)
+  forgetNegotiations(turn, agent.id)
   state.agents.delete(agent.id)
   const key = addressKey(agent.info.hostname, agent)
   if (state.agentsByAddress.get(key) === agent.id) state.agentsByAddress.delete(key)
@@ -115,30 +121,32 @@ export function loseAgent(turn: Turn, agent: Agent, kind: LossKind): void {
   note(turn, 'warn', 'agent removed', { agentId: agent.id, hostname: agent.info.hostname, why: kind })
 }
 
-function endingOf(turn: Turn, kind: LossKind): Ending {
+function endingOf(turn: Turn, hostname: string, kind: LossKind): Ending {
   const aware = (state: TaskState) => (framework: Framework) =>
     framework.capabilities.partitionAware ? state : 'TASK_LOST'
   switch (kind) {
     case 'unreachable':
       return {
         state: aware('TASK_UNREACHABLE'),
-        reason: 'REASON_AGENT_REMOVED',
+        reason: () => 'REASON_AGENT_REMOVED',
         message: 'health check timed out',
         unreachableAtMs: turn.atMs,
       }
     case 'unregistered':
-      return { state: aware('TASK_GONE'), reason: 'REASON_AGENT_REMOVED', message: 'agent unregistered' }
-    case 'replaced':
+    case 'replaced': {
+      const why = kind === 'replaced' ? 'a new agent registered at the same address' : 'the agent unregistered'
       return {
-        state: aware('TASK_GONE'),
-        reason: 'REASON_AGENT_REMOVED',
-        message: 'a new agent registered at the same address',
+        state: () => 'TASK_LOST',
+        reason: () => 'REASON_AGENT_REMOVED',
+        message: `Agent ${hostname} removed: ${why}`,
       }
+    }
     case 'gone':
       return {
         state: aware('TASK_GONE_BY_OPERATOR'),
-        reason: 'REASON_AGENT_REMOVED_BY_OPERATOR',
-        message: 'Agent has been marked gone',
+        reason: ({ capabilities }) =>
+          capabilities.partitionAware ? 'REASON_AGENT_REMOVED_BY_OPERATOR' : 'REASON_AGENT_REMOVED',
+        message: MARKED_GONE,
       }
     default:
       return kind satisfies never
@@ -148,13 +156,29 @@ function endingOf(turn: Turn, kind: LossKind): Ending {
 function endTasks(turn: Turn, agent: Agent, framework: Framework, ending: Ending): void {
   const { reason, message, unreachableAtMs } = ending
   for (const task of [...(agent.tasks.get(framework.id)?.values() ?? [])]) {
-    endTask(turn, { agent, framework, task }, { state: ending.state(framework), reason, message, unreachableAtMs })
+    const end = { state: ending.state(framework), reason: reason(framework), message, unreachableAtMs }
+    endTask(turn, { agent, framework, task }, end)
   }
 }
 
 function removeExecutors(turn: Turn, agent: Agent, framework: Framework): void {
   for (const executor of [...(agent.executors.get(framework.id)?.values() ?? [])]) {
     removeExecutor(turn, agent, framework, executor)
+  }
+}
+
+/** An agent that was unreachable is marked gone: what was unreachable there has ended. O(frameworks and their unreachable tasks). */
+export function endUnreachable(turn: Turn, agentId: string): void {
+  const ending = endingOf(turn, '', 'gone')
+  for (const framework of turn.state.frameworks.values()) {
+    for (const task of [...framework.unreachableTasks.values()]) {
+      if (task.agentId !== agentId) continue
+      endUnreachableTask(turn, framework, task, {
+        ...ending,
+        state: ending.state(framework),
+        reason: ending.reason(framework),
+      })
+    }
   }
 }
 
@@ -172,7 +196,8 @@ function dropOperations(turn: Turn, agent: Agent): void {
 function closeAgentLink(turn: Turn, agent: Agent, kind: LossKind): void {
   if (agent.linkId === undefined) return
   // An unreachable agent that can still be spoken to comes back by itself when its link closes.
-  if (kind !== 'unreachable') sendToAgent(turn, agent, { type: 'SHUTDOWN', reason: endingOf(turn, kind).message })
+  if (kind !== 'unreachable')
+    sendToAgent(turn, agent, { type: 'SHUTDOWN', reason: endingOf(turn, agent.info.hostname, kind).message })
   turn.effects.push({ kind: 'closeLink', linkId: agent.linkId })
   turn.state.links.delete(agent.linkId)
   agent.linkId = undefined

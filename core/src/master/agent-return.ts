@@ -176,6 +176,7 @@ function tellReturned(turn: Turn, framework: Framework, task: MasterTask): void 
   const status = masterStatus(turn.atMs, {
     taskId: task.id,
     agentId: task.agentId,
+    executorId: task.executorId,
     state: task.state,
     reason: 'REASON_AGENT_REREGISTERED',
     message: 'Unreachable agent re-reregistered',

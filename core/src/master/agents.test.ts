@@ -301,7 +301,7 @@ test('UNREGISTER removes an agent at once; a new one at the same address takes t
   stage.launch(framework, stage.task(agent, 't'))
   seen(framework)
   stage.hear(agent, { type: 'UNREGISTER', reason: 'bye' })
-  t.deepEqual(seen(framework), ['TASK_GONE', 'FAILURE'])
+  t.deepEqual(seen(framework), ['TASK_LOST', 'FAILURE'])
   t.is(stage.state.registry.admitted.size, 0)
   const register: AgentMessage = {
     type: 'REGISTER',

@@ -16,13 +16,14 @@ import type { Amounts } from '../allocator/contract.ts'
 import { nextUuid } from '../base/random.ts'
 import { count } from './counters.ts'
 import { removeExecutor } from './executors.ts'
-import { frameworkMessage } from './messages.ts'
+import { discardFrameworkInverseOffers, forgetRefusals } from './inverse-offers.ts'
+import { frameworkMessage, type MasterStatus } from './messages.ts'
 import { allocateSoon, discardFrameworkOffers, rescindOffer } from './offers.ts'
 import { masterInfo } from './options.ts'
 import type { Framework } from './state.ts'
 import { HEARTBEAT_SECONDS, publish } from './subscribers.ts'
 import { TaskMap } from './task-map.ts'
-import { endTask } from './tasks.ts'
+import { endTask, endUnreachableTask } from './tasks.ts'
 import { cancelTimer, note, respond, sendEvent, sendToAgent, setTimer, type Turn } from './turn.ts'
 import {
   capabilitiesOf,
@@ -334,20 +335,11 @@ export function removeFramework(turn: Turn, framework: Framework, why: string): 
 function endEverything(turn: Turn, framework: Framework): void {
   for (const task of [...framework.tasks.values()]) {
     const agent = turn.state.agents.get(task.agentId)!
-    endTask(
-      turn,
-      { agent, framework, task },
-      {
-        state: 'TASK_KILLED',
-        reason: 'REASON_FRAMEWORK_REMOVED',
-        message: `Framework ${framework.id} removed`,
-      },
-    )
+    endTask(turn, { agent, framework, task }, removed(framework))
   }
-  framework.completedTasks.push(...framework.unreachableTasks.values())
-  framework.unreachableTasks.clear()
-  const excess = framework.completedTasks.length - turn.state.options.maxCompletedTasksPerFramework
-  if (excess > 0) framework.completedTasks.splice(0, excess)
+  for (const task of [...framework.unreachableTasks.values()]) {
+    endUnreachableTask(turn, framework, task, removed(framework))
+  }
   for (const [agentId, executors] of [...framework.executors]) {
     const agent = turn.state.agents.get(agentId)!
     for (const executor of [...executors.values()]) removeExecutor(turn, agent, framework, executor)
@@ -361,6 +353,11 @@ function remember(turn: Turn, framework: Framework): void {
   const oldest = completedFrameworks.keys().next().value
   if (oldest !== undefined) completedFrameworks.delete(oldest)
 }
+/** What the tasks of a framework that ends are called; nobody is there to be told. */
+function removed({ id }: Framework): Pick<MasterStatus, 'state' | 'reason' | 'message'> {
+  return { state: 'TASK_KILLED', reason: 'REASON_FRAMEWORK_REMOVED', message: `Framework ${id} removed` }
+}
+
 
 /** Ids of the agents that have a task or an executor of the framework. */
 export function agentsOf(framework: Framework): ReadonlySet<string> {

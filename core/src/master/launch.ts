@@ -105,13 +105,13 @@ function enterTask(turn: Turn, acceptance: Acceptance, info: TaskInfo, executorI
 
 function refuseTask(
   turn: Turn,
-  { framework, agent }: Acceptance,
+  { framework }: Acceptance,
   task: TaskInfo,
   why: { reason: TaskStatusReason; message: string },
 ): void {
   const status = masterStatus(turn.atMs, {
     taskId: task.task_id.value,
-    agentId: agent.id,
+    agentId: task.agent_id.value,
     state: 'TASK_ERROR',
     ...why,
   })

@@ -46,7 +46,9 @@ function tellLatest(turn: Turn, framework: Framework, task: MasterTask): void {
   const status = masterStatus(turn.atMs, {
     taskId: task.id,
     agentId: task.agentId,
-    state: task.state,
+    executorId: task.executorId,
+    // What the framework has been told already; its agent tells the rest.
+    state: task.statusState ?? task.state,
     reason: 'REASON_RECONCILIATION',
     message: 'Reconciliation: Latest task state',
   })

@@ -78,8 +78,9 @@ export function enterStatus(
   const held = holdsResources(task.state)
   const changed = !isTerminal(task.state) && task.state !== latest
   if (changed) task.state = latest
+  const isNews = turn.state.subscribers.size > 0 && isNewsOf(task, status)
   task.remember(status)
-  if (changed) {
+  if (isNews) {
     publish(turn, () => ({
       type: 'TASK_UPDATED',
       task_updated: { framework_id: { value: framework.id }, status, state: task.state },
@@ -89,6 +90,12 @@ export function enterStatus(
   discharge(agent, framework, task.resources)
   turn.state.allocator.recoverResources(framework.id, agent.id, task.resources, undefined, turn.atMs)
   if (isTerminal(task.state)) countEnd(turn, framework, task.state, status)
+}
+
+/** Operators are told each state once, also those whose successor the agent knows already, and each result of a check. */
+function isNewsOf(task: MasterTask, { state, reason }: TaskStatus): boolean {
+  if (reason === 'REASON_TASK_CHECK_STATUS_UPDATED' || reason === 'REASON_TASK_HEALTH_CHECK_STATUS_UPDATED') return true
+  return task.statuses.at(-1)?.state !== state
 }
 
 function isSameUuid(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
@@ -127,8 +134,7 @@ export function removeTask(
     allocator.recoverResources(framework.id, agent.id, task.resources, undefined, turn.atMs)
   }
   if (!asUnreachable) {
-    framework.completedTasks.push(task)
-    if (framework.completedTasks.length > options.maxCompletedTasksPerFramework) framework.completedTasks.shift()
+    complete(turn, framework, task)
     return
   }
   framework.unreachableTasks.set(task.id, task)
@@ -141,10 +147,10 @@ export function removeTask(
 export function endTask(
   turn: Turn,
   of: { agent: Agent; framework: Framework; task: MasterTask },
-  end: Omit<MasterStatus, 'taskId' | 'agentId'>,
+  end: Omit<MasterStatus, 'taskId' | 'agentId' | 'executorId'>,
 ): void {
   const { agent, framework, task } = of
-  const status = masterStatus(turn.atMs, { ...end, taskId: task.id, agentId: agent.id })
+  const status = masterStatus(turn.atMs, { ...end, taskId: task.id, agentId: agent.id, executorId: task.executorId })
   const hadEnded = isTerminal(task.state)
   if (!hadEnded) {
     sendEvent(turn, framework, { type: 'UPDATE', update: { status } })
@@ -158,6 +164,31 @@ export function acknowledge(turn: Turn, framework: Framework, call: CallAcknowle
   const { state } = turn
   count(state.counters, 'master/messages_status_update_acknowledgement')
   const agent = state.agents.get(call.agent_id.value)
+/** A task on an agent out of reach ends: told, entered and completed. It holds nothing any more. */
+export function endUnreachableTask(
+  turn: Turn,
+  framework: Framework,
+  task: MasterTask,
+  end: Pick<MasterStatus, 'state' | 'reason' | 'message'>,
+): void {
+  const { state, reason, message } = end
+  const ids = { taskId: task.id, agentId: task.agentId, executorId: task.executorId }
+  const status = masterStatus(turn.atMs, { ...ids, state, reason, message })
+  sendEvent(turn, framework, { type: 'UPDATE', update: { status } })
+  task.remember(status)
+  if (!isTerminal(task.state)) {
+    task.state = state
+    countEnd(turn, framework, state, status)
+  }
+  framework.unreachableTasks.delete(task.id)
+  complete(turn, framework, task)
+}
+
+function complete(turn: Turn, { completedTasks }: Framework, task: MasterTask): void {
+  completedTasks.push(task)
+  if (completedTasks.length > turn.state.options.maxCompletedTasksPerFramework) completedTasks.shift()
+}
+
   if (agent?.linkId === undefined) {
     count(state.counters, 'master/invalid_status_update_acknowledgements')
     return
