@@ -10,7 +10,7 @@
  * ```
  * Command tasks and task groups run under executors that are part of this machine (no process for an executor); custom
  * executors are processes that speak the executor API. registration.ts keeps the link to the master; shutdown.ts ends things;
- * operations.ts changes the agent's resources; operators.ts, operator-containers.ts and views.ts answer people.
+ * operations.ts changes the agent's resources and resource-store.ts has the disk follow; operators.ts, operator-containers.ts and views.ts answer people.
  */
 
 import type { MasterMessage } from '@isthmus/proto/gen/agent-link'
@@ -32,7 +32,7 @@ import { beat, executorCalled, executorStreamClosed, passMessage } from './execu
 import { updateFramework } from './frameworks.ts'
 import { collectSandbox } from './gc.ts'
 import { runTask, runTaskGroup } from './launch.ts'
-import { acknowledgeOperation, applyOperation, retryOperation } from './operations.ts'
+import { acknowledgeOperation, retryOperation } from './operations.ts'
 import { answerWaiting, endNested, operatorContainerEnded, operatorContainerStarted } from './operator-containers.ts'
 import { operatorCalled } from './operators.ts'
 import {
@@ -44,6 +44,7 @@ import {
   registered,
   scheduleRegistration,
 } from './registration.ts'
+import { holdMessage, resourcesStored, storeChanges, takeOperation } from './resource-store.ts'
 import { drain, killTask, leaveTimedOut, settle, shutdownExecutor, shutdownFramework, terminate } from './shutdown.ts'
 import { type AgentState, type ContainerEnd, type EndCause, findExecutor, lostState } from './state.ts'
 import { acknowledge, retryUpdate } from './status-updates.ts'
@@ -57,6 +58,7 @@ export function step(state: AgentState, event: AgentEvent): AgentEffect[] {
   const turn: Turn = { state, atMs: event.atMs, effects: [] }
   dispatch(turn, event)
   settle(turn)
+  storeChanges(turn)
   return turn.effects
 }
 
@@ -67,7 +69,8 @@ function dispatch(turn: Turn, event: AgentEvent): void {
     case 'linkOpened':
       return linkOpened(turn)
     case 'linkMessage':
-      return masterSaid(turn, event.message)
+      if (!holdMessage(turn, event.message)) masterSaid(turn, event.message)
+      return
     case 'linkClosed':
       return linkClosed(turn, event.reason)
     case 'executorCalled':
@@ -82,6 +85,8 @@ function dispatch(turn: Turn, event: AgentEvent): void {
       return containerLaunchFailed(turn, event)
     case 'containerExited':
       return containerExited(turn, event)
+    case 'resourcesStored':
+      return resourcesStored(turn, (message) => masterSaid(turn, message))
     case 'checkFinished':
       return checked(turn, event.checkId, event.outcome)
     case 'timerFired':
@@ -127,7 +132,7 @@ function masterAsked(turn: Turn, message: MasterMessage): boolean {
   else if (executor !== undefined) shutdownExecutor(turn, executor)
   else if (ack !== undefined) acknowledge(turn, ack.framework_id.value, ack.task_id.value, ack.uuid)
   else if (message.framework_message !== undefined) passMessage(turn, message.framework_message)
-  else if (message.apply_operation !== undefined) applyOperation(turn, message.apply_operation)
+  else if (message.apply_operation !== undefined) takeOperation(turn, message.apply_operation)
   else if (message.acknowledge_operation !== undefined) acknowledgeOperation(turn, message.acknowledge_operation)
   else return ids !== undefined
   return true

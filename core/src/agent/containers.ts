@@ -11,7 +11,14 @@
 import type { CommandInfo } from '@isthmus/proto/gen/mesos'
 import type { ContainerSpec } from './effects.ts'
 import { commandEnvironment, executorEnvironment } from './environment.ts'
-import { containerLimits, containerResources, diskOf, usedByExecutor } from './resources.ts'
+import {
+  containerLimits,
+  containerResources,
+  diskOf,
+  usedByExecutor,
+  volumesAmong,
+  volumesOfExecutor,
+} from './resources.ts'
 import { type AgentState, type AgentTask, agentIdOf, type Executor } from './state.ts'
 import { lastPart } from './status-updates.ts'
 import { emit, type Turn } from './turn.ts'
@@ -47,6 +54,7 @@ export function launchExecutor(turn: Turn, executor: Executor): void {
       environment,
       ...sharedResources(executor),
       diskMb: diskOf(usedByExecutor(executor)),
+      ...withVolumes(volumesOfExecutor(executor)),
     },
   })
 }
@@ -64,6 +72,7 @@ export function launchTask(turn: Turn, executor: Executor, task: AgentTask, cont
       environment: taskEnvironment(turn.state, executor, task),
       ...sharedResources(executor),
       diskMb: diskOf(disk),
+      ...withVolumes(volumesAmong([task.info.resources])),
     },
   })
 }
@@ -84,14 +93,19 @@ export function taskEnvironment(state: AgentState, executor: Executor, task: Age
 export function updateContainer(turn: Turn, executor: Executor): void {
   const shared = sharedResources(executor)
   const { containers } = turn.state
-  const update = (containerId: string): void => {
-    if (containers.has(containerId)) emit(turn, { kind: 'updateContainer', containerId, ...shared })
+  const update = (containerId: string, volumes: ContainerSpec['volumes']): void => {
+    if (!containers.has(containerId)) return
+    emit(turn, { kind: 'updateContainer', containerId, ...shared, ...withVolumes(volumes) })
   }
-  update(executor.containerId)
+  update(executor.containerId, volumesOfExecutor(executor))
   if (executor.kind !== 'default') return
-  for (const { containerId, phase } of executor.tasks.values()) {
-    if (containerId !== undefined && phase !== 'ended') update(containerId)
+  for (const { containerId, phase, info } of executor.tasks.values()) {
+    if (containerId !== undefined && phase !== 'ended') update(containerId, volumesAmong([info.resources]))
   }
+}
+
+function withVolumes(volumes: ContainerSpec['volumes']): Pick<ContainerSpec, 'volumes'> {
+  return volumes === undefined ? {} : { volumes }
 }
 
 function sharedResources(executor: Executor): Pick<ContainerSpec, 'resources' | 'limits'> {

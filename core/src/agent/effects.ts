@@ -3,7 +3,7 @@
 import type { Response as OperatorResponse } from '@isthmus/proto/gen/agent'
 import type { AgentMessage } from '@isthmus/proto/gen/agent-link'
 import type { Event as ExecutorEvent } from '@isthmus/proto/gen/executor'
-import type { CheckInfo, CommandInfo, CommandInfoURI, HealthCheck } from '@isthmus/proto/gen/mesos'
+import type { CheckInfo, CommandInfo, CommandInfoURI, HealthCheck, Operation, Resource } from '@isthmus/proto/gen/mesos'
 import type { AgentTimer } from './events.ts'
 
 /** What a container may use, for isolators that enforce it. */
@@ -33,6 +33,8 @@ export interface ContainerSpec {
   readonly limits?: ContainerLimits | undefined
   /** Megabytes the sandbox may hold, where that is enforced. */
   readonly diskMb?: number | undefined
+  /** Persistent volumes to be found in the sandbox at their container_path; absent = none. */
+  readonly volumes?: readonly Resource[] | undefined
 }
 
 /** A check to be carried out once. */
@@ -84,6 +86,8 @@ export type AgentEffect =
       readonly containerId: string
       readonly resources: ContainerResources
       readonly limits?: ContainerLimits | undefined
+      /** Those it has now; absent = none. */
+      readonly volumes?: readonly Resource[] | undefined
     }
   /** Send a signal to every process of a container. */
   | { readonly kind: 'signalContainer'; readonly containerId: string; readonly signal: string }
@@ -92,6 +96,15 @@ export type AgentEffect =
   /** Ends in checkFinished. */
   | { readonly kind: 'runCheck'; readonly checkId: string; readonly containerId: string; readonly check: CheckSpec }
   | { readonly kind: 'removeSandbox'; readonly path: string }
+  /**
+   * Keep these instead of what was kept before, make the folders of new volumes and remove those of volumes that are not there any
+   * more, with their data. Ends in resourcesStored; when it fails the process ends. Not asked for again before.
+   */
+  | {
+      readonly kind: 'storeResources'
+      readonly resources: readonly Resource[]
+      readonly operations: readonly Operation[]
+    }
   | { readonly kind: 'setTimer'; readonly key: string; readonly timer: AgentTimer; readonly atMs: number }
   | { readonly kind: 'cancelTimer'; readonly key: string }
   | {

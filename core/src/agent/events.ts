@@ -78,6 +78,8 @@ export type AgentEvent =
       readonly waitStatus: number
       readonly limitation?: Limitation | undefined
     }
+  /** The disk has followed the last `storeResources`. */
+  | { readonly kind: 'resourcesStored'; readonly atMs: number }
   | { readonly kind: 'checkFinished'; readonly atMs: number; readonly checkId: string; readonly outcome: CheckOutcome }
   | { readonly kind: 'timerFired'; readonly atMs: number; readonly timer: AgentTimer }
   /** Stop every executor, then `exit`. */

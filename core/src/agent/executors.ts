@@ -83,13 +83,21 @@ export function closeExecutorStream(turn: Turn, executor: Executor): void {
   executor.streamId = undefined
 }
 
-/** EXITED_EXECUTOR. Without a link nothing is lost: the next registration does not name the executor. */
+/**
+ * EXITED_EXECUTOR. Without a link nothing is lost: the next registration does not name the executor. One that is under way may have named it:
+ * then the master is told after it.
+ */
 export function tellExited(
   turn: Turn,
   { frameworkId, executorId }: Pick<Executor, 'frameworkId' | 'executorId'>,
   waitStatus: number,
 ): void {
-  if (turn.state.linkPhase !== 'registered') return
+  const { linkPhase, untoldExits } = turn.state
+  if (linkPhase === 'disconnected') return
+  if (linkPhase !== 'registered') {
+    untoldExits.push({ frameworkId, executorId, waitStatus })
+    return
+  }
   emit(turn, {
     kind: 'sendToMaster',
     message: {

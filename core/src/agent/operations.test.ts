@@ -1,7 +1,7 @@
 import type { MasterMessageApplyOperation } from '@isthmus/proto/gen/agent-link'
 import type { OfferOperation, Resource } from '@isthmus/proto/gen/mesos'
 import test from 'ava'
-import { CUSTOM, cpus, Rehearsal, uuid } from './rehearsal.ts'
+import { CUSTOM, cpus, REGISTERED, Rehearsal, uuid } from './rehearsal.ts'
 
 const RESERVED: Resource = { ...cpus(1), reservations: [{ type: 'DYNAMIC', role: 'r' }] }
 
@@ -58,13 +58,20 @@ for (const { name, info } of [
   { name: 'no message', info: { type: 'RESERVE' } },
   { name: 'a type that changes nothing', info: { type: 'LAUNCH', launch: {} } },
 ] as const) {
-  test(`an operation on ${name} fails, changes nothing, and the master is told what there is`, (t) => {
+  test(`an operation on ${name} fails, changes nothing, and the agent registers anew with what there is`, (t) => {
     const agent = new Rehearsal()
     const before = agent.state.total
     agent.master({ type: 'APPLY_OPERATION', apply_operation: operation(info) })
     t.is(agent.state.total, before)
-    t.is(agent.told[0]?.type, 'UPDATE_RESOURCES')
-    t.is(agent.told[1]?.operation_status?.status.state, 'OPERATION_FAILED')
+    t.is(agent.kinds('closeLink').length, 1)
+    t.deepEqual(agent.told, [])
+    agent.pass(60_000)
+    agent.post({ kind: 'linkOpened', atMs: agent.atMs })
+    const { reregister } = agent.kinds('openLink')[0]!.message
+    t.deepEqual(reregister?.resources, before.toProto())
+    t.is(reregister?.operations?.[0]?.latest_status.state, 'OPERATION_FAILED')
+    agent.master({ ...REGISTERED, type: 'REREGISTERED' })
+    t.is(agent.told[0]?.operation_status?.status.state, 'OPERATION_FAILED')
   })
 }
 

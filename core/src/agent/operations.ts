@@ -1,23 +1,25 @@
 /**
  * RESERVE, UNRESERVE, CREATE, DESTROY, GROW_VOLUME, SHRINK_VOLUME: the master has checked them and counts with their result; here the
- * agent's total follows. The outcome is told until the master acknowledges it.
+ * agent's total follows. The outcome is told once it is on the disk (resource-store.ts), until the master acknowledges it.
  */
 
 import type { MasterMessageAcknowledgeOperation, MasterMessageApplyOperation } from '@isthmus/proto/gen/agent-link'
 import type { Operation, OperationStatus } from '@isthmus/proto/gen/mesos'
 import { nextUuidBytes } from '../base/random.ts'
 import { conversionOf } from '../resources/operations.ts'
-import type { AgentOperation, AgentState } from './state.ts'
-import { agentIdOf } from './state.ts'
+import { type AgentOperation, type AgentState, agentIdOf, hex } from './state.ts'
 import { equalBytes, RETRY_MAX_MS, RETRY_MIN_MS } from './status-updates.ts'
 import { cancelTimer, emit, note, setTimer, type Turn } from './turn.ts'
 
-/** APPLY_OPERATION. One that is known already is only told again. */
-export function applyOperation(turn: Turn, given: MasterMessageApplyOperation): void {
+/** Applies an operation. One that is known already is only told again. False when what it needs is not there. */
+export function applyOperation(turn: Turn, given: MasterMessageApplyOperation): boolean {
   const { state } = turn
   const key = hex(given.operation_uuid.value)
   const known = state.operations.get(key)
-  if (known !== undefined) return send(turn, key, known)
+  if (known !== undefined) {
+    tellOperation(turn, key, known)
+    return true
+  }
   const status: OperationStatus = {
     operation_id: given.operation.id,
     agent_id: { value: agentIdOf(state) },
@@ -32,13 +34,11 @@ export function applyOperation(turn: Turn, given: MasterMessageApplyOperation): 
     statuses: [status],
     uuid: given.operation_uuid,
   }
-  const entered: AgentOperation = { operation, retryAfterMs: RETRY_MIN_MS }
-  state.operations.set(key, entered)
-  if (status.state !== 'OPERATION_FINISHED') {
-    note(turn, 'warn', 'operation failed', { type: given.operation.type, reason: status.message })
-    tellTotal(turn)
-  }
-  send(turn, key, entered)
+  state.operations.set(key, { operation, isStored: false, retryAfterMs: RETRY_MIN_MS })
+  state.storePhase = 'changed'
+  if (status.state === 'OPERATION_FINISHED') return true
+  note(turn, 'warn', 'operation failed', { type: given.operation.type, reason: status.message })
+  return false
 }
 
 /** Changes the agent's total, unless what the operation needs is not there. */
@@ -65,6 +65,7 @@ export function acknowledgeOperation(turn: Turn, given: MasterMessageAcknowledge
     return
   }
   turn.state.operations.delete(operationUuid)
+  turn.state.storePhase = 'changed'
   cancelTimer(turn, { kind: 'retryOperation', operationUuid })
 }
 
@@ -73,31 +74,27 @@ export function retryOperation(turn: Turn, operationUuid: string): void {
   const known = turn.state.operations.get(operationUuid)
   if (known === undefined || turn.state.linkPhase !== 'registered') return
   known.retryAfterMs = Math.min(known.retryAfterMs * 2, RETRY_MAX_MS)
-  send(turn, operationUuid, known)
+  tellOperation(turn, operationUuid, known)
 }
 
 /** Tells all outcomes again, after a new registration. */
 export function resendOperations(turn: Turn): void {
   for (const [key, known] of turn.state.operations) {
     known.retryAfterMs = RETRY_MIN_MS
-    send(turn, key, known)
+    tellOperation(turn, key, known)
   }
 }
 
-function send(turn: Turn, operationUuid: string, { operation, retryAfterMs }: AgentOperation): void {
+/** Tells an outcome, and again when it is not acknowledged; not before it is on the disk. */
+export function tellOperation(
+  turn: Turn,
+  operationUuid: string,
+  { operation, isStored, retryAfterMs }: AgentOperation,
+): void {
+  if (!isStored) return
   setTimer(turn, { kind: 'retryOperation', operationUuid }, retryAfterMs)
   if (turn.state.linkPhase !== 'registered') return
   const { framework_id, uuid, latest_status: status } = operation
   const operation_status = { framework_id, operation_uuid: uuid, status }
   emit(turn, { kind: 'sendToMaster', message: { type: 'OPERATION_STATUS', operation_status } })
-}
-
-/** The master counts with another result: this is what there is. */
-function tellTotal(turn: Turn): void {
-  const resources = turn.state.total.toProto()
-  emit(turn, { kind: 'sendToMaster', message: { type: 'UPDATE_RESOURCES', update_resources: { resources } } })
-}
-
-function hex(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
 }

@@ -1,4 +1,4 @@
-import type { Address, AgentInfo, AgentInfoCapability } from '@isthmus/proto/gen/mesos'
+import type { Address, AgentInfo, AgentInfoCapability, Operation, Resource } from '@isthmus/proto/gen/mesos'
 
 /** How an agent behaves; names and defaults are those of Mesos's flags. Times in milliseconds. */
 export interface AgentOptions {
@@ -8,6 +8,8 @@ export interface AgentOptions {
   /** Where its own HTTP API is reached. */
   readonly address: Address
   readonly capabilities: readonly AgentInfoCapability[]
+  /** What an earlier life left on the disk: the total with its reservations and volumes, and operations not acknowledged. */
+  readonly kept?: { readonly resources: readonly Resource[]; readonly operations: readonly Operation[] } | undefined
   /** Absolute; sandboxes lie below it. */
   readonly workDir: string
   readonly seed: number

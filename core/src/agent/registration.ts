@@ -6,6 +6,7 @@
 import type { AgentMessage, MasterMessage } from '@isthmus/proto/gen/agent-link'
 import type { ExecutorInfo, Task } from '@isthmus/proto/gen/mesos'
 import { nextFraction } from '../base/random.ts'
+import { tellExited } from './executors.ts'
 import { resendOperations } from './operations.ts'
 import { REGISTRATION_BACKOFF_MAX_MS } from './options.ts'
 import { type AgentState, type AgentTask, agentIdOf, type Executor } from './state.ts'
@@ -16,6 +17,7 @@ import { cancelTimer, emit, note, setTimer, type Turn } from './turn.ts'
 export function scheduleRegistration(turn: Turn): void {
   const { state } = turn
   state.linkPhase = 'disconnected'
+  state.heldMessages.length = 0
   cancelTimer(turn, { kind: 'pingTimeout' })
   if (state.isTerminating) return
   const limitMs = Math.min(
@@ -29,8 +31,11 @@ export function scheduleRegistration(turn: Turn): void {
 export function register(turn: Turn): void {
   const { state } = turn
   if (state.linkPhase !== 'disconnected' || state.isTerminating) return
+  // What is not on the disk must not be told.
+  if (state.storePhase !== 'stored') return scheduleRegistration(turn)
   state.linkPhase = 'connecting'
   state.registrationAttempts += 1
+  state.untoldExits = []
   expectPing(turn)
   emit(turn, { kind: 'openLink', message: agentIdOf(state) === '' ? registerMessage(state) : reregisterMessage(state) })
 }
@@ -76,6 +81,7 @@ export function registered(turn: Turn, message: MasterMessage): void {
   state.masterHostname = answer.master_info.hostname
   expectPing(turn)
   note(turn, 'info', isNew ? 'registered' : 'reregistered', { agentId: answer.agent_id.value })
+  for (const exit of state.untoldExits.splice(0)) tellExited(turn, exit, exit.waitStatus)
   resendAll(turn)
   resendOperations(turn)
 }
@@ -86,7 +92,10 @@ function expectPing(turn: Turn): void {
 
 function registerMessage(state: AgentState): AgentMessage {
   const { version, capabilities, address } = state.options
-  return { type: 'REGISTER', register: { agent_info: state.info, version, capabilities, address } }
+  const register = { agent_info: state.info, version, capabilities, address }
+  if (state.options.kept === undefined) return { type: 'REGISTER', register }
+  const operations = [...state.operations.values()].map(({ operation }) => operation)
+  return { type: 'REGISTER', register: { ...register, resources: state.total.toProto(), operations } }
 }
 
 function reregisterMessage(state: AgentState): AgentMessage {

@@ -48,6 +48,8 @@ export class Rehearsal {
     startedAtMs: 0,
   })
   readonly effects: AgentEffect[] = []
+  /** While true, `stored()` says when the disk has followed. */
+  holdsDisk = false
   #reports = 0
   readonly #timers = new Map<string, Extract<AgentEffect, { kind: 'setTimer' }>>()
 
@@ -68,7 +70,13 @@ export class Rehearsal {
       if (effect.kind === 'cancelTimer') this.#timers.delete(effect.key)
     }
     checkInvariants(this.state)
+    if (!this.holdsDisk && effects.some(({ kind }) => kind === 'storeResources')) this.stored()
     return effects.filter(({ kind }) => kind !== 'setTimer' && kind !== 'cancelTimer')
+  }
+
+  /** The disk has followed. */
+  stored(): void {
+    this.post({ kind: 'resourcesStored', atMs: this.atMs })
   }
 
   /** Timers that are set. */

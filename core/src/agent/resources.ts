@@ -1,8 +1,9 @@
 /** What executors and their tasks hold, and what that means for the containers they run in. */
 
-import { reservationsOf } from '../resources/reservations.ts'
+import type { Resource } from '@isthmus/proto/gen/mesos'
+import { madeByOperations } from '../resources/checkpointed.ts'
 import { Resources } from '../resources/resources.ts'
-import { isPersistentVolume } from '../resources/volumes.ts'
+import { isPersistentVolume, volumeKey } from '../resources/volumes.ts'
 import type { ContainerLimits, ContainerResources } from './effects.ts'
 import type { AgentState, Executor } from './state.ts'
 
@@ -61,12 +62,29 @@ export function diskOf(resources: Resources): number | undefined {
   return milli === 0 ? undefined : milli / 1000
 }
 
+/** The persistent volumes among resources, each once, for tasks and executors whose sandbox holds them; undefined when none. */
+export function volumesAmong(lists: Iterable<readonly Resource[] | undefined>): readonly Resource[] | undefined {
+  const volumes = new Map<string, Resource>()
+  for (const list of lists) {
+    for (const resource of list ?? []) {
+      if (isPersistentVolume(resource)) volumes.set(`${volumeKey(resource)}/${pathOf(resource)}`, resource)
+    }
+  }
+  return volumes.size === 0 ? undefined : [...volumes.values()]
+}
+
+function pathOf({ disk }: Resource): string {
+  return disk?.volume?.container_path ?? ''
+}
+
+/** The volumes in an executor's own sandbox: its own and those of its tasks that have not ended. */
+export function volumesOfExecutor({ info, tasks, kind }: Executor): readonly Resource[] | undefined {
+  const live = [...tasks.values()].filter(({ phase }) => phase !== 'ended')
+  return volumesAmong([kind === 'command' ? undefined : info.resources, ...live.map((task) => task.info.resources)])
+}
+
 /** Reservations and volumes that operations made and this agent does not have. */
 export function unknownResources(state: AgentState, wanted: Resources): Resources {
-  const made = wanted
-    .unallocate()
-    .filter(
-      (resource) => isPersistentVolume(resource) || reservationsOf(resource).some(({ type }) => type === 'DYNAMIC'),
-    )
+  const made = madeByOperations(wanted.unallocate())
   return made.isEmpty || state.total.contains(made) ? Resources.empty : made
 }

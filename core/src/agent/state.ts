@@ -8,9 +8,11 @@
  *             └─ updates: status updates not acknowledged, by task
  * containers ── whose process each is: an executor's, a task's, or one that was asked for through the operator API
  * operations ── RESERVE, CREATE … whose outcome is not acknowledged
+ * heldMessages ── what waits until the disk has followed them (resource-store.ts)
  * ```
  */
 
+import type { MasterMessage } from '@isthmus/proto/gen/agent-link'
 import type {
   AgentInfo,
   DrainConfig,
@@ -171,6 +173,8 @@ export interface ContainerEnd {
 /** An operation on the agent's resources whose outcome the master has not acknowledged. */
 export interface AgentOperation {
   readonly operation: Operation
+  /** It is on the disk, so that it may be told. */
+  isStored: boolean
   retryAfterMs: number
 }
 
@@ -184,6 +188,8 @@ export interface AgentState {
   readonly random: Random
   linkPhase: LinkPhase
   registrationAttempts: number
+  /** Executors that ended while a registration was under way: the master is told of them after it. */
+  untoldExits: { readonly frameworkId: string; readonly executorId: string; readonly waitStatus: number }[]
   pingTimeoutMs: number
   masterHostname: string | undefined
   /** Reservations and volumes as operations made them. */
@@ -200,6 +206,10 @@ export interface AgentState {
   readonly streams: Map<string, Executor>
   /** By the uuid in hexadecimal digits. */
   readonly operations: Map<string, AgentOperation>
+  /** How far the disk is behind `total` and `operations`: not at all, behind, or being written. */
+  storePhase: 'stored' | 'changed' | 'storing'
+  /** What the master said while the disk was written, oldest first. */
+  readonly heldMessages: MasterMessage[]
   /** Sandboxes of ended executors, and when each is removed. */
   readonly sandboxes: Map<string, number>
   /** Set from DRAIN until nothing is left to drain. */
@@ -227,22 +237,38 @@ export function createAgent(options: AgentOptions): AgentState {
     random: createRandom(options.seed),
     linkPhase: 'disconnected',
     registrationAttempts: 0,
+    untoldExits: [],
     pingTimeoutMs: PING_TIMEOUT_DEFAULT_MS,
     masterHostname: undefined,
-    total: Resources.fromProto(options.info.resources),
+    total: Resources.fromProto(options.kept?.resources ?? options.info.resources),
     frameworks: new Map(),
     completedFrameworks: [],
     containers: new Map(),
     operatorContainers: new Map(),
     waiting: new Map(),
     streams: new Map(),
-    operations: new Map(),
+    operations: operationsKept(options),
+    storePhase: 'stored',
+    heldMessages: [],
     sandboxes: new Map(),
     drain: undefined,
     counters: createCounters(),
     isTerminating: false,
     hasLeft: false,
   }
+}
+
+/** They are told at the first registration. */
+function operationsKept({ kept }: AgentOptions): Map<string, AgentOperation> {
+  const entries = (kept?.operations ?? []).map((operation): [string, AgentOperation] => {
+    return [hex(operation.uuid.value), { operation, isStored: true, retryAfterMs: 0 }]
+  })
+  return new Map(entries)
+}
+
+/** Bytes as lower-case hexadecimal text. */
+export function hex(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
 }
 
 /** The agent's id; empty before its first registration. */

@@ -10,6 +10,7 @@ import { AGENT_FLAGS } from './config/agent-flags.ts'
 import { type AgentSettings, agentOptionsFrom, readAgentSettings } from './config/agent-options.ts'
 import type { FlagValues } from './config/flags.ts'
 import { EXIT_USAGE, logFromFlags, type Program, startWithFlags } from './config/start.ts'
+import { ResourceStore } from './disk/resource-state.ts'
 import { LoggingToggle } from './http/logging.ts'
 import { closeServer, createIdleServer, listen, serveWith } from './http/server.ts'
 import { IoError } from './io-error.ts'
@@ -30,6 +31,9 @@ export const AGENT_PROGRAM: Program = {
 /** How long a stop may take before the process ends anyway; its launcher then kills what is left. */
 const STOP_PATIENCE_MS = 20_000
 
+/** Exit code of a start that failed because of what is on the disk. */
+const EXIT_STATE = 1
+
 /** Runs the command; resolves only when the process shall end. */
 export async function main(argv: readonly string[]): Promise<number> {
   const started = startWithFlags(AGENT_PROGRAM, argv)
@@ -49,12 +53,15 @@ async function run(flags: FlagValues, settings: AgentSettings, log: Log): Promis
   const address = await readAddress(flags)
   const server = createIdleServer()
   const port = await listen(server, address.bindIp, address.bindPort)
-  const options = agentOptionsFrom(flags, { address, port, workDir: settings.workDir })
-  if (!options.ok) {
+  const refuse = async (why: string, code: number): Promise<number> => {
     await closeServer(server)
-    process.stderr.write(`isthmus agent: ${options.rejection.message}\n`)
-    return EXIT_USAGE
+    process.stderr.write(`isthmus agent: ${why}\n`)
+    return code
   }
+  const resources = await ResourceStore.open(settings.workDir).catch((error: unknown) => IoError.from(error))
+  if (resources instanceof IoError) return refuse(resources.message, EXIT_STATE)
+  const options = agentOptionsFrom(flags, { address, port, workDir: settings.workDir, kept: resources.kept })
+  if (!options.ok) return refuse(options.rejection.message, EXIT_USAGE)
   let end: (code: number) => void = () => {}
   const ended = new Promise<number>((resolveEnd) => {
     end = resolveEnd
@@ -77,6 +84,7 @@ async function run(flags: FlagValues, settings: AgentSettings, log: Log): Promis
       files,
     },
     checks: parts.checks,
+    resources,
     environment: (own) => ({ ...settings.environment, ...own }),
     registered: (agentId) => announce(agentId, urlOf(options.value), log),
     ended: (reason, error) => {

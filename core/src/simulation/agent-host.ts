@@ -166,6 +166,10 @@ export class AgentHost implements SimulatedAgent {
       case 'exit':
         this.#exit(effect.reason)
         return
+      case 'storeResources':
+        // A disk without a wait; it is new in each life.
+        this.#post({ kind: 'resourcesStored', atMs: this.#world.schedule.nowMs })
+        return
       case 'updateContainer':
       case 'removeSandbox':
       case 'note':

@@ -1,6 +1,10 @@
+import type { AgentInfo } from '@isthmus/proto/gen/mesos'
 import { AGENT_CAPABILITIES, AGENT_DEFAULTS, type AgentOptions } from '../../agent/options.ts'
 import { ok, type Result, reject } from '../../base/result.ts'
+import { withKept } from '../../resources/checkpointed.ts'
+import { Resources } from '../../resources/resources.ts'
 import { MESOS_VERSION } from '../cli/version.ts'
+import type { KeptResources } from '../disk/resource-state.ts'
 import { type Endpoint, parseEndpoint } from '../http/client.ts'
 import { freshSeed } from '../runtime/seed.ts'
 import type { Address } from './addresses.ts'
@@ -54,16 +58,24 @@ export function readAgentSettings(flags: FlagValues, absolute: (path: string) =>
 /** Builds what an agent machine is told; rejects when --resources or --attributes cannot be read. */
 export function agentOptionsFrom(
   flags: FlagValues,
-  where: { readonly address: Address; readonly port: number; readonly workDir: string },
+  where: {
+    readonly address: Address
+    readonly port: number
+    readonly workDir: string
+    readonly kept: KeptResources
+  },
 ): Result<AgentOptions> {
   const info = agentInfoFrom(flags, where.address, where.port)
   if (!info.ok) return info
+  const kept = keptResources(info.value, where.kept)
+  if (!kept.ok) return kept
   const { ip, hostname } = where.address
   return ok({
     info: info.value,
     version: MESOS_VERSION,
     address: { ip, hostname, port: info.value.port ?? where.port },
     capabilities: AGENT_CAPABILITIES,
+    kept: kept.value,
     workDir: where.workDir,
     seed: freshSeed(),
     startedAtMs: Date.now(),
@@ -76,6 +88,17 @@ export function agentOptionsFrom(
     maxCompletedExecutors:
       flags.number('max_completed_executors_per_framework') ?? AGENT_DEFAULTS.maxCompletedExecutors,
   })
+}
+
+/** The total with what an earlier life of the agent left; rejects when the flags do not have what that was made of. */
+function keptResources(
+  { resources }: AgentInfo,
+  { resources: made, operations }: KeptResources,
+): Result<KeptResources> {
+  const total = withKept(Resources.fromProto(resources), Resources.fromProto(made))
+  if (total.ok) return ok({ resources: total.value.toProto(), operations })
+  const message = `flag --resources does not fit the reservations and volumes that this agent made before: ${total.rejection.message}`
+  return reject({ ...total.rejection, message })
 }
 
 function executorEnvironment(text: string | undefined): Record<string, string> | string {

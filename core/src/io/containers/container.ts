@@ -6,7 +6,7 @@
 //
 // Exactly one of onLaunchFailed and onExited ends it. When onExited is called nothing of the container's tree is left.
 
-import type { CommandInfo, CommandInfoURI } from '@isthmus/proto/gen/mesos'
+import type { CommandInfo, CommandInfoURI, Resource } from '@isthmus/proto/gen/mesos'
 
 /** What a container runs: a line for /bin/sh, or a file (looked up in PATH) with its argv, argv[0] included. */
 export type ContainerCommand =
@@ -36,6 +36,8 @@ export interface ContainerSpec {
   readonly limits?: Partial<ContainerResources> | undefined
   /** Disk quota of the sandbox; used only when the agent enforces disk quotas. */
   readonly diskMb?: number | undefined
+  /** Persistent volumes to be found in the sandbox at their container_path; see volume-links.ts. */
+  readonly volumes?: readonly Resource[] | undefined
 }
 
 /** The first process runs. */
@@ -91,6 +93,8 @@ export interface Containerizer {
   readonly signal: (containerId: string, signal: NodeJS.Signals) => void
   /** Gives a running container other resources (and limits). */
   readonly update: (containerId: string, resources: ContainerResources, limits?: Partial<ContainerResources>) => void
+  /** Links other volumes into the sandbox of a container. */
+  readonly setVolumes: (containerId: string, volumes: readonly Resource[]) => void
   /** Kills the whole tree, or gives up the launch. */
   readonly destroy: (containerId: string) => void
   /** Undefined when the container does not run. */

@@ -1,6 +1,7 @@
 // Runs the containers of an agent: makes the sandbox, fetches what the command needs, lets the launcher start it, and holds it
 // to its resources. What containers are and what is told about them: container.ts. The processes: launcher/tree-keeper.ts.
 
+import type { Resource } from '@isthmus/proto/gen/mesos'
 import { assert } from '../../base/assert.ts'
 import { diskUsageBytes } from '../disk/disk-usage.ts'
 import type { Fetcher } from '../fetcher/fetch.ts'
@@ -20,6 +21,7 @@ import type {
 import type { Launcher, LauncherListener } from './launcher/launcher.ts'
 import { makeSandbox, noteInSandbox } from './sandbox.ts'
 import type { HostUser } from './users.ts'
+import { VolumeLinks } from './volume-links.ts'
 
 /** How containers are run. */
 export interface ContainerizerOptions {
@@ -38,6 +40,8 @@ export interface ContainerizerOptions {
   readonly isCfsQuotaOn?: boolean | undefined
   /** Destroy containers whose sandbox uses more disk than `diskMb`. Default false. */
   readonly isDiskQuotaEnforced?: boolean | undefined
+  /** Where persistent volumes lie. Containers get none when it is absent. */
+  readonly workDir?: string | undefined
   /** Default 15 s. */
   readonly diskWatchIntervalMs?: number | undefined
 }
@@ -53,6 +57,7 @@ interface Container {
   phase: 'sandbox' | 'fetch' | 'launch' | 'running'
   resources: ContainerResources
   limits: ContainerResources
+  volumes: readonly Resource[]
   diskLimitation: ContainerLimitation | undefined
 }
 
@@ -74,11 +79,13 @@ class LocalContainerizer implements Containerizer {
   readonly #cgroups: Cgroups | undefined
   readonly #containers = new Map<string, Container>()
   readonly #diskTimer: NodeJS.Timeout | undefined
+  readonly #volumes: VolumeLinks | undefined
   #isClosed = false
 
   constructor(options: ContainerizerOptions, cgroups: Cgroups | undefined) {
     this.#options = options
     this.#cgroups = cgroups
+    if (options.workDir !== undefined) this.#volumes = new VolumeLinks(options.workDir, options.log)
     if (options.isDiskQuotaEnforced === true) {
       const intervalMs = options.diskWatchIntervalMs ?? DISK_WATCH_INTERVAL_MS
       this.#diskTimer = setInterval(() => void this.#watchDisk(), intervalMs)
@@ -95,6 +102,7 @@ class LocalContainerizer implements Containerizer {
       phase: 'sandbox',
       resources: spec.resources,
       limits: { ...spec.resources, ...spec.limits },
+      volumes: spec.volumes ?? [],
       diskLimitation: undefined,
     }
     this.#containers.set(containerId, container)
@@ -131,6 +139,7 @@ class LocalContainerizer implements Containerizer {
   #start(container: Container): void {
     container.phase = 'launch'
     const { containerId, sandboxPath, env, command } = container.spec
+    this.#volumes?.open(containerId, sandboxPath, container.volumes)
     const cgroups = this.#cgroups?.actions(containerId, container.resources, container.limits)
     this.#options.launcher.launch(
       {
@@ -159,7 +168,7 @@ class LocalContainerizer implements Containerizer {
       },
       onLaunchFailed: ({ containerId, message }) => this.#failed({ containerId, phase: 'launch', message }),
       onExited: ({ containerId, waitStatus, reason, outOfMemory }) => {
-        this.#containers.delete(containerId)
+        this.#forget(containerId)
         if (this.#isClosed) return
         const limitation = this.#memoryLimitation(containerId, outOfMemory) ?? container.diskLimitation
         listener.onExited({
@@ -181,8 +190,13 @@ class LocalContainerizer implements Containerizer {
   }
 
   #failed(event: ContainerLaunchFailed): void {
-    this.#containers.delete(event.containerId)
+    this.#forget(event.containerId)
     if (!this.#isClosed) this.#options.listener.onLaunchFailed(event)
+  }
+
+  #forget(containerId: string): void {
+    this.#containers.delete(containerId)
+    this.#volumes?.close(containerId)
   }
 
   signal(containerId: string, signal: NodeJS.Signals): void {
@@ -201,6 +215,14 @@ class LocalContainerizer implements Containerizer {
       // It ends just now, or the host refuses: the container goes on with what it had.
       this.#options.log.warn('container not resized', { containerId, error: IoError.from(error).message })
     }
+  }
+
+  setVolumes(containerId: string, volumes: readonly Resource[]): void {
+    const container = this.#containers.get(containerId)
+    if (container === undefined) return
+    container.volumes = volumes
+    const isLinked = container.phase === 'launch' || container.phase === 'running'
+    if (isLinked) this.#volumes?.update(containerId, container.spec.sandboxPath, volumes)
   }
 
   destroy(containerId: string): void {

@@ -3,7 +3,7 @@
 //   WORK_DIR/
 //     meta/                                      what survives a restart
 //       boot_id                                  of the machine; another one means that all executors are gone
-//       resources/resources_and_operations.state
+//       resources/resources_and_operations.state   reservations and volumes; .target: the same, not followed by folders yet
 //       slaves/
 //         latest → AGENT
 //         AGENT/slave.info
@@ -19,7 +19,8 @@
 //       runs/latest → CONTAINER
 //       runs/CONTAINER/                          the sandbox: stdout, stderr, what was fetched
 //         containers/CHILD/                      sandbox of a nested container
-//     volumes/roles/ROLE/PERSISTENCE             persistent volumes
+//     volumes/roles/ROLE/PERSISTENCE             persistent volumes; those of a PATH disk lie so below its root, on a MOUNT
+//                                                disk the root itself is the volume
 //
 // Ids come from frameworks: they are refused before they get here when they hold a slash, `.` or `..` alone, or control
 // characters (isPathSafe), and asserted here.
@@ -64,6 +65,11 @@ export function bootIdPath(workDir: string): string {
 /** File with the agent's resources and operations. */
 export function resourcesStatePath(workDir: string): string {
   return join(metaPath(workDir), 'resources', 'resources_and_operations.state')
+}
+
+/** The same file while the folders of volumes have not followed it. */
+export function resourcesTargetPath(workDir: string): string {
+  return join(metaPath(workDir), 'resources', 'resources_and_operations.target')
 }
 
 /** Link to the folder of the newest agent id. */
@@ -130,10 +136,10 @@ export function virtualSandboxPath({ frameworkId, executorId }: Pick<RunIds, 'fr
   return join('/frameworks', safe(frameworkId), 'executors', safe(executorId), 'runs', 'latest')
 }
 
-/** Folder of a persistent volume. */
-export function volumePath(workDir: string, { role, persistenceId }: { role: string; persistenceId: string }): string {
+/** Folder of a persistent volume below a work_dir or the root of a PATH disk. */
+export function volumePath(root: string, { role, persistenceId }: { role: string; persistenceId: string }): string {
   // A role is a path itself; Mesos writes its slashes as spaces here, so that one role's volumes never hold another role.
-  return join(workDir, 'volumes', 'roles', safe(role.replaceAll('/', ' ')), safe(persistenceId))
+  return join(root, 'volumes', 'roles', safe(role.replaceAll('/', ' ')), safe(persistenceId))
 }
 
 function safe(id: string): string {

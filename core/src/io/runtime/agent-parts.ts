@@ -49,6 +49,7 @@ export function openAgentParts(given: {
         fetcher,
         listener,
         log,
+        workDir: settings.workDir,
         isSwitchingUser: flags.boolean('switch_user'),
         isolation: flags.text('isolation'),
         cgroupsRoot: flags.isGiven('cgroups_root') ? flags.required('cgroups_root') : undefined,

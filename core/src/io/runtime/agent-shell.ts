@@ -10,6 +10,7 @@ import type { AgentEffect, CheckSpec, ContainerSpec } from '../../agent/effects.
 import type { AgentEvent, AgentTimer, CheckOutcome } from '../../agent/events.ts'
 import type { AgentState } from '../../agent/state.ts'
 import { type Containerizer, type ContainerListener, containerCommand } from '../containers/container.ts'
+import type { KeptResources, ResourceStore } from '../disk/resource-state.ts'
 import type { VirtualFiles } from '../disk/virtual-files.ts'
 import type { CheckRequest, CheckResult, CheckRunner } from '../health/check.ts'
 import { answerText } from '../http/answers.ts'
@@ -35,6 +36,8 @@ export interface AgentShellOptions {
   readonly files: VirtualFiles
   readonly shared: SharedFacts
   readonly checks: CheckRunner
+  /** Where reservations and volumes are kept. */
+  readonly resources: Pick<ResourceStore, 'store' | 'settled'>
   /** What every process gets besides the environment that the machine decides. */
   readonly environment: (environment: Readonly<Record<string, string>>) => Readonly<Record<string, string>>
   /** The master has given the agent its id. */
@@ -126,6 +129,7 @@ export class AgentShell {
   async stop(): Promise<void> {
     this.#loop.stop()
     await this.#containerizer?.close()
+    await this.#options.resources.settled()
     await Promise.race([this.#link.drained(), new Promise((wake) => setTimeout(wake, DRAIN_PATIENCE_MS).unref())])
     this.#executors.closeAll()
     this.#link.end()
@@ -193,6 +197,7 @@ export class AgentShell {
           | 'destroyContainer'
           | 'runCheck'
           | 'removeSandbox'
+          | 'storeResources'
       }
     >,
   ): void {
@@ -202,6 +207,7 @@ export class AgentShell {
         return
       case 'updateContainer':
         this.#containerizer?.update(effect.containerId, effect.resources, effect.limits)
+        this.#containerizer?.setVolumes(effect.containerId, effect.volumes ?? [])
         return
       case 'signalContainer':
         this.#containerizer?.signal(effect.containerId, effect.signal as NodeJS.Signals)
@@ -214,6 +220,9 @@ export class AgentShell {
         return
       case 'removeSandbox':
         void this.#removeSandbox(effect.path)
+        return
+      case 'storeResources':
+        void this.#storeResources(effect)
         return
       default:
         effect satisfies never
@@ -254,6 +263,17 @@ export class AgentShell {
     } catch (error) {
       this.#options.log.warn('sandbox not removed', { path, reason: IoError.from(error).message })
     }
+  }
+
+  /** What cannot be kept must not be told: the agent ends, and the next one goes on from what the disk says. */
+  async #storeResources(kept: KeptResources): Promise<void> {
+    try {
+      await this.#options.resources.store({ resources: kept.resources, operations: kept.operations })
+    } catch (error) {
+      this.#options.ended('what operations made of the resources cannot be stored', error)
+      return
+    }
+    this.#post({ kind: 'resourcesStored', atMs: this.#now() })
   }
 
   #executorCalls(): (request: IncomingMessage, response: ServerResponse) => void {
