@@ -102,6 +102,8 @@ export type MasterTimer =
   | { readonly kind: 'frameworkFailover'; readonly frameworkId: string }
   /** An offer lived for offer_timeout. */
   | { readonly kind: 'offerTimeout'; readonly offerId: string }
+  /** An inverse offer for maintenance lived for offer_timeout. */
+  | { readonly kind: 'inverseOfferTimeout'; readonly inverseOfferId: string }
   /** Agents of the registry that have not come back since this master was elected are unreachable. */
   | { readonly kind: 'agentReregister' }
 

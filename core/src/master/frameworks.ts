@@ -16,6 +16,7 @@ import type { Amounts } from '../allocator/contract.ts'
 import { nextUuid } from '../base/random.ts'
 import { count } from './counters.ts'
 import { removeExecutor } from './executors.ts'
+import { discardFrameworkInverseOffers, forgetRefusals } from './inverse-offers.ts'
 import { frameworkMessage, type MasterStatus } from './messages.ts'
 import { allocateSoon, discardFrameworkOffers, rescindOffer } from './offers.ts'
 import { masterInfo } from './options.ts'
@@ -136,6 +137,8 @@ export function createFramework(turn: Turn, info: FrameworkInfo): Framework {
     completedTasks: [],
     executors: new Map(),
     offers: new Set(),
+    inverseOffers: new Set(),
+    negotiations: new Map(),
     usedOn: new Map(),
     counters: new Map(),
   }
@@ -180,6 +183,7 @@ function connectKnown(turn: Turn, { framework, info, call, streamId }: Connectio
   }
   cancelTimer(turn, { kind: 'frameworkFailover', frameworkId: framework.id })
   discardFrameworkOffers(turn, framework)
+  discardFrameworkInverseOffers(turn, framework)
   const wasActive = framework.active
   framework.active = true
   framework.recovered = false
@@ -296,6 +300,8 @@ export function disconnectFramework(turn: Turn, framework: Framework): void {
   framework.active = false
   turn.state.allocator.deactivateFramework(framework.id)
   discardFrameworkOffers(turn, framework)
+  discardFrameworkInverseOffers(turn, framework)
+  forgetRefusals(framework)
   const timeoutSeconds = framework.info.failover_timeout ?? 0
   note(turn, 'info', 'framework disconnected', { frameworkId: framework.id, timeoutSeconds })
   if (timeoutSeconds <= 0) {
@@ -322,6 +328,8 @@ export function removeFramework(turn: Turn, framework: Framework, why: string): 
     }
   }
   discardFrameworkOffers(turn, framework)
+  discardFrameworkInverseOffers(turn, framework)
+  framework.negotiations.clear()
   endEverything(turn, framework)
   framework.unregisteredAtMs = turn.atMs
   state.frameworks.delete(framework.id)
@@ -345,6 +353,11 @@ function endEverything(turn: Turn, framework: Framework): void {
   }
 }
 
+/** What the tasks of a framework that ends are called; nobody is there to be told. */
+function removed({ id }: Framework): Pick<MasterStatus, 'state' | 'reason' | 'message'> {
+  return { state: 'TASK_KILLED', reason: 'REASON_FRAMEWORK_REMOVED', message: `Framework ${id} removed` }
+}
+
 function remember(turn: Turn, framework: Framework): void {
   const { completedFrameworks, options } = turn.state
   completedFrameworks.set(framework.id, framework)
@@ -352,11 +365,6 @@ function remember(turn: Turn, framework: Framework): void {
   const oldest = completedFrameworks.keys().next().value
   if (oldest !== undefined) completedFrameworks.delete(oldest)
 }
-/** What the tasks of a framework that ends are called; nobody is there to be told. */
-function removed({ id }: Framework): Pick<MasterStatus, 'state' | 'reason' | 'message'> {
-  return { state: 'TASK_KILLED', reason: 'REASON_FRAMEWORK_REMOVED', message: `Framework ${id} removed` }
-}
-
 
 /** Ids of the agents that have a task or an executor of the framework. */
 export function agentsOf(framework: Framework): ReadonlySet<string> {

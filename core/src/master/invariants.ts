@@ -12,6 +12,7 @@ export function checkInvariants(state: MasterState): void {
   for (const framework of state.frameworks.values()) checkFramework(state, framework)
   for (const framework of state.completedFrameworks.values()) checkCompleted(state, framework)
   checkOffers(state)
+  checkInverseOffers(state)
   checkConnections(state)
   checkBounds(state)
   if (state.allocator instanceof Allocator) checkAllocator(state.allocator)
@@ -90,6 +91,31 @@ function checkOffers(state: MasterState): void {
   for (const [id, offer] of state.offers) {
     assert(state.frameworks.get(offer.frameworkId)?.offers.has(id) === true, `offer ${id} is known to its framework`)
     assert(state.agents.get(offer.agentId)?.offers.has(id) === true, `offer ${id} is known to its agent`)
+  }
+}
+
+function checkInverseOffers(state: MasterState): void {
+  const asked = new Set<string>()
+  for (const [id, { frameworkId, agentId, kind }] of state.inverseOffers) {
+    const framework = state.frameworks.get(frameworkId)
+    const agent = state.agents.get(agentId)
+    assert(!state.offers.has(id), 'an id is an offer’s or an inverse offer’s')
+    assert(framework?.inverseOffers.has(id) === true, `inverse offer ${id} is known to its framework`)
+    assert(agent?.inverseOffers.has(id) === true, `inverse offer ${id} is known to its agent`)
+    assert(framework.streamId !== undefined && agent.active, 'inverse offers are between active ones')
+    assert(framework.negotiations.get(`${kind} ${agentId}`)?.offerId === id, 'an inverse offer is negotiated')
+    asked.add(id)
+  }
+  for (const { inverseOffers, negotiations } of state.frameworks.values()) {
+    for (const id of inverseOffers) assert(asked.has(id), `inverse offer ${id} of a framework is in the books`)
+    for (const [key, { offerId }] of negotiations) {
+      const [, agentId = ''] = key.split(' ')
+      assert(state.agents.has(agentId), `what is negotiated is about an agent in the books: ${agentId}`)
+      assert(offerId === undefined || inverseOffers.has(offerId), 'a negotiation knows what is outstanding')
+    }
+  }
+  for (const { inverseOffers } of state.agents.values()) {
+    for (const id of inverseOffers) assert(asked.has(id), `inverse offer ${id} of an agent is in the books`)
   }
 }
 

@@ -5,6 +5,7 @@ import { deactivate } from './agent-loss.ts'
 import { drainAgent, sendDrain } from './drain.ts'
 import type { OperatorCalled } from './events.ts'
 import { removeFramework } from './frameworks.ts'
+import { rescindAgentInverseOffers } from './inverse-offers.ts'
 import { allocateSoon, rescindAgentOffers } from './offers.ts'
 import { applyOperatorOperation } from './operations.ts'
 import { removeQuota, setQuota, updateQuota } from './operator-quota.ts'
@@ -210,6 +211,7 @@ export function activationStored(turn: Turn, agentId: string, requestId: string 
     if (agent.deactivated) {
       deactivate(turn, agent)
       rescindAgentOffers(turn, agent)
+      rescindAgentInverseOffers(turn, agent)
       sendDrain(turn, agent)
     } else if (agent.linkId !== undefined && !agent.active) {
       agent.active = true

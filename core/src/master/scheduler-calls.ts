@@ -6,6 +6,7 @@ import { count } from './counters.ts'
 import type { SchedulerCalled } from './events.ts'
 import { messageToExecutor, shutdownExecutor } from './executors.ts'
 import { removeFramework, subscribe, updateFramework } from './frameworks.ts'
+import { acceptInverseOffers, declineInverseOffers, forgetRefusals } from './inverse-offers.ts'
 import { allocateSoon } from './offers.ts'
 import { acknowledgeOperation, reconcileOperations } from './operation-status.ts'
 import { reconcile } from './reconcile.ts'
@@ -135,8 +136,13 @@ function perform(turn: Turn, framework: Framework, call: Call): void {
       // The hierarchical allocator of Mesos does nothing with requests either.
       count(turn.state.counters, 'master/messages_resource_request')
       return
+    case 'ACCEPT_INVERSE_OFFERS':
+      acceptInverseOffers(turn, framework, call.accept_inverse_offers!)
+      return
+    case 'DECLINE_INVERSE_OFFERS':
+      declineInverseOffers(turn, framework, call.decline_inverse_offers!)
+      return
     default:
-      // Inverse offers come with maintenance, which sends none yet: ids in these calls are unknown, which is no error.
       return
   }
 }
@@ -146,6 +152,7 @@ function revive(turn: Turn, framework: Framework, roles: readonly string[] | und
   const named = namedRoles(turn, framework, roles)
   if (named === undefined) return
   framework.suppressedRoles = new Set([...framework.suppressedRoles].filter((role) => !named.includes(role)))
+  forgetRefusals(framework)
   turn.state.allocator.revive(framework.id, named)
   allocateSoon(turn)
 }

@@ -81,6 +81,8 @@ function timerKey(timer: MasterTimer): string {
       return `frameworkFailover ${timer.frameworkId}`
     case 'offerTimeout':
       return `offerTimeout ${timer.offerId}`
+    case 'inverseOfferTimeout':
+      return `inverseOfferTimeout ${timer.inverseOfferId}`
     default:
       return timer satisfies never
   }
