@@ -14,6 +14,7 @@
 import type { TaskState, TaskStatusReason } from '@isthmus/proto/gen/mesos'
 import { count } from './counters.ts'
 import { removeExecutor } from './executors.ts'
+import { forgetNegotiations, rescindAgentInverseOffers } from './inverse-offers.ts'
 import { addressKey } from './messages.ts'
 import { rescindAgentOffers } from './offers.ts'
 import type { Agent, Framework } from './state.ts'
@@ -50,6 +51,7 @@ export function disconnectAgent(turn: Turn, agent: Agent): void {
   agent.linkId = undefined
   deactivate(turn, agent)
   rescindAgentOffers(turn, agent)
+  rescindAgentInverseOffers(turn, agent)
   note(turn, 'info', 'agent disconnected', { agentId: agent.id })
   for (const framework of frameworksOn(turn, agent)) {
     if (framework.info.checkpoint === true) continue
@@ -101,6 +103,8 @@ export function loseAgent(turn: Turn, agent: Agent, kind: LossKind): void {
     removeExecutors(turn, agent, framework)
   }
   rescindAgentOffers(turn, agent)
+  rescindAgentInverseOffers(turn, agent)
+  forgetNegotiations(turn, agent.id)
   state.agents.delete(agent.id)
   const key = addressKey(agent.info.hostname, agent)
   if (state.agentsByAddress.get(key) === agent.id) state.agentsByAddress.delete(key)

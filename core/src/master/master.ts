@@ -3,7 +3,7 @@
  *
  * - scheduler-calls.ts → frameworks.ts, accept.ts → launch.ts → tasks.ts, reconcile.ts, executors.ts, operations.ts
  * - agents.ts (register, messages), agent-return.ts (reregister), agent-loss.ts (ping, disconnect, unreachable, gone)
- * - offers.ts (allocations → offers), operators.ts (operator calls), subscribers.ts (operator stream), registry.ts (durable facts)
+ * - offers.ts (allocations → offers), inverse-offers.ts, operators.ts (operator calls), subscribers.ts (operator stream), registry.ts (durable facts)
  * - views.ts for everything that only shows the state; invariants.ts for what must always hold.
  *
  * It is not the HTTP server: parsing, negotiation, authentication and encoding are in core/src/io/http.
@@ -17,6 +17,7 @@ import { settleDraining } from './drain.ts'
 import type { MasterEffect } from './effects.ts'
 import type { MasterEvent, MasterTimer } from './events.ts'
 import { beat, disconnectFramework, removeFramework } from './frameworks.ts'
+import { rescindInverseOffer } from './inverse-offers.ts'
 import { allocateBatch, allocateDirty, rescindOffer } from './offers.ts'
 import { applyQuota, quotasStored } from './operator-quota.ts'
 import { activationStored, operatorCalled, weightsStored } from './operators.ts'
@@ -49,6 +50,7 @@ export function createMaster(options: MasterOptions, records: readonly RegistryR
     streams: new Map(),
     subscribers: new Set(),
     offers: new Map(),
+    inverseOffers: new Map(),
     operations: new Map(),
     draining: new Set(),
     recentBags: [],
@@ -178,6 +180,11 @@ function timerFired(turn: Turn, timer: MasterTimer): void {
     case 'offerTimeout': {
       const offer = state.offers.get(timer.offerId)
       if (offer !== undefined) rescindOffer(turn, offer)
+      return
+    }
+    case 'inverseOfferTimeout': {
+      const inverseOffer = state.inverseOffers.get(timer.inverseOfferId)
+      if (inverseOffer !== undefined) rescindInverseOffer(turn, inverseOffer)
       return
     }
     case 'agentReregister':

@@ -1,8 +1,17 @@
 /** How frameworks, agents, tasks and offers are written as Mesos v1 messages: in events, operator answers and to agents. */
 
 import type { ResponseGetAgentsAgent, ResponseGetFrameworksFramework } from '@isthmus/proto/gen/master'
-import type { Offer, Task, TaskState, TaskStatus, TaskStatusReason, TimeInfo } from '@isthmus/proto/gen/mesos'
+import type {
+  InverseOffer,
+  Offer,
+  Task,
+  TaskState,
+  TaskStatus,
+  TaskStatusReason,
+  TimeInfo,
+} from '@isthmus/proto/gen/mesos'
 import { addAll, isEmpty, presented, toMessages, toRoleMessages } from './bag.ts'
+import { agentUrl, inverseOfferMessage } from './inverse-messages.ts'
 import type { Agent, Framework, MasterOffer, MasterState, MasterTask } from './state.ts'
 
 /** Nanoseconds since 1970; a bigint, since a number would lose digits. */
@@ -40,11 +49,7 @@ export function offerMessage(offer: MasterOffer, agent: Agent, framework: Framew
     framework_id: { value: offer.frameworkId },
     agent_id: { value: offer.agentId },
     hostname: agent.info.hostname,
-    url: {
-      scheme: 'http',
-      address: { hostname: agent.info.hostname, ip: agent.ip, port: agent.port },
-      path: '/slave(1)',
-    },
+    url: agentUrl(agent),
     domain: agent.info.domain,
     resources: presented(offer.resources, framework.capabilities),
     attributes: agent.info.attributes,
@@ -89,10 +94,18 @@ export function frameworkDetails(state: MasterState, framework: Framework): Resp
             resources: toMessages(offer.resources),
             allocation_info: { role: offer.role },
           })),
+    inverse_offers: framework.inverseOffers.size === 0 ? undefined : inverseOffersOf(state, framework),
     allocated_resources: isEmpty(allocated) ? undefined : toRoleMessages(allocated),
     offered_resources: isEmpty(offered) ? undefined : toRoleMessages(offered),
     offer_constraints: framework.offerConstraints ?? {},
   }
+}
+
+function inverseOffersOf(state: MasterState, framework: Framework): InverseOffer[] {
+  return Array.from(framework.inverseOffers, (id) => {
+    const offer = state.inverseOffers.get(id)!
+    return inverseOfferMessage(offer, state.agents.get(offer.agentId)!, framework)
+  })
 }
 
 /** An agent as GET_AGENTS and AGENT_ADDED show it. */

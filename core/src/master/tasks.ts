@@ -155,15 +155,15 @@ export function endTask(
   if (!hadEnded) {
     sendEvent(turn, framework, { type: 'UPDATE', update: { status } })
     enterStatus(turn, { ...of, status, latest: end.state })
+  } else if (task.statusState === undefined || !isTerminal(task.statusState)) {
+    // Its agent cannot tell the end any more, of which only the master knows.
+    const known = { ...end, state: task.state, unreachableAtMs: undefined }
+    const told = masterStatus(turn.atMs, { ...known, taskId: task.id, agentId: agent.id, executorId: task.executorId })
+    sendEvent(turn, framework, { type: 'UPDATE', update: { status: told } })
   }
   removeTask(turn, agent, framework, task, !hadEnded && end.unreachableAtMs !== undefined)
 }
 
-/** ACKNOWLEDGE: passed on to the agent; the end of a task acknowledged takes it out of the books. */
-export function acknowledge(turn: Turn, framework: Framework, call: CallAcknowledge): void {
-  const { state } = turn
-  count(state.counters, 'master/messages_status_update_acknowledgement')
-  const agent = state.agents.get(call.agent_id.value)
 /** A task on an agent out of reach ends: told, entered and completed. It holds nothing any more. */
 export function endUnreachableTask(
   turn: Turn,
@@ -189,6 +189,11 @@ function complete(turn: Turn, { completedTasks }: Framework, task: MasterTask): 
   if (completedTasks.length > turn.state.options.maxCompletedTasksPerFramework) completedTasks.shift()
 }
 
+/** ACKNOWLEDGE: passed on to the agent; the end of a task acknowledged takes it out of the books. */
+export function acknowledge(turn: Turn, framework: Framework, call: CallAcknowledge): void {
+  const { state } = turn
+  count(state.counters, 'master/messages_status_update_acknowledgement')
+  const agent = state.agents.get(call.agent_id.value)
   if (agent?.linkId === undefined) {
     count(state.counters, 'master/invalid_status_update_acknowledgements')
     return
