@@ -3,12 +3,12 @@
  * a bag is made only of what is offered.
  */
 
-import type { Attribute } from '@isthmus/proto/gen/mesos'
+import type { Attribute, DomainInfo } from '@isthmus/proto/gen/mesos'
 import { assert } from '../base/assert.ts'
 import { Resources } from '../resources/resources.ts'
 import { Counter, emptyRow, isSpecial } from './bag.ts'
 import { type Bits, clearBit, hasBit, setBit } from './bits.ts'
-import { GPU_RESOURCES, HIERARCHICAL_ROLE, MULTI_ROLE, REGION_AWARE } from './clients.ts'
+import { type Client, GPU_RESOURCES, HIERARCHICAL_ROLE, MULTI_ROLE, REGION_AWARE } from './clients.ts'
 import type { AgentChange, AgentSpec } from './contract.ts'
 import { KINDS_MAX, type Kinds } from './kinds.ts'
 import type { Quotas, RoleBooks } from './quota.ts'
@@ -31,7 +31,8 @@ export interface Agent {
   /** Total - what is held; shared resources are always free. Never change it but by `setFree`. */
   free: Resources
   isActive: boolean
-  region: string | undefined
+  hostname: string | undefined
+  domain: DomainInfo | undefined
   attributes: readonly Attribute[] | undefined
   /** What it supports: bits for Client.needs. */
   supports: number
@@ -51,6 +52,9 @@ export interface Agent {
   /** Clients that cannot or do not want to have anything of `blockedUpTo`, and so not of less either. */
   blocked: Bits | undefined
   blockedUpTo: Resources
+  /** Clients whose constraints were looked at, and those of them that do not want the agent, as long as client and agent are the same. */
+  judged: Bits | undefined
+  excluded: Bits | undefined
   /** Clients that gave back a whole offer of the agent unused, when at most `passedUpTo` was free. */
   passed: Bits | undefined
   passedUpTo: Resources
@@ -121,7 +125,8 @@ export class Agents {
       total: Resources.empty,
       free: Resources.empty,
       isActive: spec.active ?? true,
-      region: undefined,
+      hostname: spec.hostname,
+      domain: undefined,
       attributes: spec.attributes,
       supports: 0,
       demands: 0,
@@ -133,6 +138,8 @@ export class Agents {
       views: new Map(),
       blocked: undefined,
       blockedUpTo: Resources.empty,
+      judged: undefined,
+      excluded: undefined,
       passed: undefined,
       passedUpTo: Resources.empty,
       lastOffer: undefined,
@@ -163,7 +170,7 @@ export class Agents {
       const { multiRole, hierarchicalRole } = capabilities
       agent.supports = (multiRole ? MULTI_ROLE : 0) | (hierarchicalRole ? HIERARCHICAL_ROLE : 0)
     }
-    if (domain !== undefined) agent.region = domain.fault_domain?.region.name
+    if (domain !== undefined) agent.domain = domain
     this.#updateDemands(agent)
   }
 
@@ -272,6 +279,23 @@ export class Agents {
     return hasBit(agent.blocked, client)
   }
 
+  /** Whether the client's constraints keep it from the agent. They are looked at once. */
+  isExcluded(agent: Agent, client: Client): boolean {
+    if (client.constraints === undefined) return false
+    if (!hasBit(agent.judged, client.index)) {
+      agent.judged = setBit(agent.judged, client.index)
+      if (client.constraints.excludes(agent)) agent.excluded = setBit(agent.excluded, client.index)
+      else clearBit(agent.excluded, client.index)
+    }
+    return hasBit(agent.excluded, client.index)
+  }
+
+  /** The client has other constraints, or none, or is another. */
+  forgetJudgement(agent: Agent, client: number): void {
+    clearBit(agent.judged, client)
+    clearBit(agent.excluded, client)
+  }
+
   #updateSpecial(agent: Agent): void {
     agent.isSpecial = isSpecial(agent.free)
     agent.reservedRoles = agent.isSpecial ? [...agent.free.reservations().keys()] : NO_ROLES
@@ -279,7 +303,8 @@ export class Agents {
 
   #updateDemands(agent: Agent): void {
     const hasGpus = this.#filterGpus && agent.total.milli('gpus') > 0
-    const isRemote = this.#region !== undefined && agent.region !== undefined && agent.region !== this.#region
+    const region = agent.domain?.fault_domain?.region.name
+    const isRemote = this.#region !== undefined && region !== undefined && region !== this.#region
     agent.demands = (hasGpus ? GPU_RESOURCES : 0) | (isRemote ? REGION_AWARE : 0)
   }
 

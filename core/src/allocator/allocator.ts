@@ -135,20 +135,27 @@ export class Allocator implements OfferAllocator {
     this.updateFramework(frameworkId, spec)
   }
 
-  /** Changes roles, suppressed roles and capabilities. What it holds under a role it leaves stays its own. All agents become dirty. */
+  /**
+   * Changes roles, suppressed roles, capabilities and constraints. What it holds under a role it leaves stays its own. A role that is suppressed
+   * no more is revived: its refusals are forgotten. All agents become dirty.
+   */
   updateFramework(frameworkId: string, change: Omit<FrameworkSpec, 'active'>): void {
     const framework = this.#known(frameworkId)
     const before = framework.spec
     framework.spec = { ...change, active: framework.active }
     if (change.name !== before.name) this.#tree.totalsChanged()
+    const revived = change.roles.filter(
+      (role) => framework.suppressed.has(role) && !change.suppressedRoles.includes(role),
+    )
     framework.suppressed.clear()
     for (const role of change.suppressedRoles) framework.suppressed.add(role)
     for (const role of change.roles) {
       const client = this.#clients.ensure(frameworkId, role)
       this.#clients.subscribe(client, framework)
       this.#clients.updateActive(client)
-      this.#unblock(client)
+      this.#forget(client)
     }
+    for (const role of revived) this.#forgetRefusals(this.#clients.find(frameworkId, role)!)
     // Last, so that roles above old and new ones stay what they are.
     for (const role of before.roles) {
       const client = change.roles.includes(role) ? undefined : this.#clients.find(frameworkId, role)
@@ -200,11 +207,14 @@ export class Allocator implements OfferAllocator {
   /** Takes an agent's new total, attributes, domain or capabilities; it becomes dirty. */
   updateAgent(agentId: string, change: AgentChange): void {
     const agent = this.#knownAgent(agentId)
-    const { total, attributes, capabilities, domain } = change
+    const { total, hostname, attributes, capabilities, domain } = change
     if (attributes !== undefined && JSON.stringify(attributes) !== JSON.stringify(agent.attributes)) {
       agent.attributes = attributes
       this.#filters.clearAgent(agent.index)
     }
+    if (hostname !== undefined) agent.hostname = hostname
+    agent.judged = undefined
+    agent.excluded = undefined
     this.#agents.setAbilities(agent, { capabilities, domain })
     if (total !== undefined && total !== agent.total) {
       this.#agents.setTotal(agent, total)
@@ -436,11 +446,19 @@ export class Allocator implements OfferAllocator {
     if (!this.#clients.removeIfUnused(client)) return
     // Another client may get its index.
     this.#filters.clearClient(client.index)
-    this.#unblock(client)
+    this.#forget(client)
   }
 
   #unblock(client: Client): void {
     for (const agent of this.#agents.all()) this.#agents.unblock(agent, client.index)
+  }
+
+  /** What it may have is to be decided anew on every agent. */
+  #forget(client: Client): void {
+    for (const agent of this.#agents.all()) {
+      this.#agents.unblock(agent, client.index)
+      this.#agents.forgetJudgement(agent, client.index)
+    }
   }
 
   #clientsOf(framework: Framework): Client[] {

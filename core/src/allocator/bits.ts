@@ -31,16 +31,18 @@ export interface Selection {
   only: Bits | undefined
   blocked: Bits | undefined
   closed: Bits | undefined
+  excluded: Bits | undefined
   passed: Bits | undefined
 }
 
 /** Whether an index is selected. */
-export function isSelected({ of, only, blocked, closed, passed }: Selection, index: number): boolean {
+export function isSelected({ of, only, blocked, closed, excluded, passed }: Selection, index: number): boolean {
   return (
     hasBit(of, index) &&
     (only === undefined || hasBit(only, index)) &&
     !hasBit(blocked, index) &&
     !hasBit(closed, index) &&
+    !hasBit(excluded, index) &&
     !hasBit(passed, index)
   )
 }
@@ -50,7 +52,7 @@ export function isSelected({ of, only, blocked, closed, passed }: Selection, ind
  *
  * @returns how many there are, or -1 as soon as they are more than `found` holds
  */
-export function membersOf({ of, only, blocked, closed, passed }: Selection, found: Int32Array): number {
+export function membersOf({ of, only, blocked, closed, excluded, passed }: Selection, found: Int32Array): number {
   const length = only === undefined ? of.length : Math.min(of.length, only.length)
   let count = 0
   for (let at = 0; at < length; at++) {
@@ -58,6 +60,7 @@ export function membersOf({ of, only, blocked, closed, passed }: Selection, foun
     if (only !== undefined) word &= only[at]!
     if (blocked !== undefined && at < blocked.length) word &= ~blocked[at]!
     if (closed !== undefined && at < closed.length) word &= ~closed[at]!
+    if (excluded !== undefined && at < excluded.length) word &= ~excluded[at]!
     if (passed !== undefined && at < passed.length) word &= ~passed[at]!
     if (word === 0) continue
     if (count + countOf(word) > found.length) return -1

@@ -5,6 +5,7 @@
 
 import { assert } from '../base/assert.ts'
 import { type Bits, clearBit, setBit } from './bits.ts'
+import type { RoleConstraints } from './constraints.ts'
 import type { FrameworkSpec } from './contract.ts'
 import type { Kinds } from './kinds.ts'
 import { type Least, leastOf } from './least.ts'
@@ -42,6 +43,8 @@ export interface Client {
   has: number
   /** An offer holds at least one of these. */
   least: readonly Least[]
+  /** Which agents it wants to be offered; absent = all. */
+  constraints: RoleConstraints | undefined
 }
 
 /** All clients by small integers. */
@@ -86,6 +89,7 @@ export class Clients {
       needs: 0,
       has: 0,
       least: this.leastDefault,
+      constraints: undefined,
     }
     this.list[index] = client
     const ofRole = this.#byRole.get(role)
@@ -104,6 +108,7 @@ export class Clients {
     client.needs = (capabilities.multiRole ? MULTI_ROLE : 0) | (client.role.includes('/') ? HIERARCHICAL_ROLE : 0)
     client.has = (capabilities.gpuResources ? GPU_RESOURCES : 0) | (capabilities.regionAware ? REGION_AWARE : 0)
     client.least = least === undefined ? this.leastDefault : leastOf(least, this.#kinds)
+    client.constraints = framework.spec.constraints?.get(client.role)
   }
 
   /** The client's framework is gone or has left the role. */
@@ -111,6 +116,7 @@ export class Clients {
     if (client.framework !== undefined && client.least !== this.leastDefault) this.ownLeastCount--
     client.framework = undefined
     client.least = this.leastDefault
+    client.constraints = undefined
   }
 
   /** Puts a client in line or takes it out, as its framework is. Says whether it is new in line. */

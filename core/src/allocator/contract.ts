@@ -5,6 +5,7 @@
 
 import type { Attribute, DomainInfo } from '@isthmus/proto/gen/mesos'
 import type { Resources } from '../resources/resources.ts'
+import type { RolesConstraints } from './constraints.ts'
 import type { Sorter } from './sorter.ts'
 
 /** Scalar amounts by resource name, in whole units as flags and quota write them: `{ cpus: 0.5, mem: 512 }`. */
@@ -64,6 +65,8 @@ export interface FrameworkSpec {
   readonly active: boolean
   /** OfferFilters.min_allocatable_resources by role; a role not named follows the option of the allocator. */
   readonly minAllocatable?: Readonly<Record<string, readonly Amounts[]>> | undefined
+  /** OfferConstraints by role: which agents are offered. A role not named is offered all. */
+  readonly constraints?: RolesConstraints | undefined
 }
 
 /** What an agent supports; the names are those of AgentInfo.Capability. */
@@ -76,6 +79,8 @@ export interface AgentAbilities {
 /** An agent as the allocator sees it. */
 export interface AgentSpec {
   readonly total: Resources
+  /** For constraints, as attributes and domain. */
+  readonly hostname?: string | undefined
   readonly attributes?: readonly Attribute[] | undefined
   readonly domain?: DomainInfo | undefined
   readonly capabilities: AgentAbilities
@@ -88,6 +93,7 @@ export interface AgentSpec {
 /** What may change of an agent; absent = as it was. */
 export interface AgentChange {
   readonly total?: Resources | undefined
+  readonly hostname?: string | undefined
   /** Clears the refusals of the agent when they differ. */
   readonly attributes?: readonly Attribute[] | undefined
   readonly domain?: DomainInfo | undefined
@@ -117,6 +123,7 @@ export type ReasonCode =
   | 'FRAMEWORK_INACTIVE'
   | 'ROLE_SUPPRESSED'
   | 'AGENT_INACTIVE'
+  | 'OFFER_CONSTRAINTS'
   | 'AGENT_WITHOUT_MULTI_ROLE'
   | 'AGENT_WITHOUT_HIERARCHICAL_ROLE'
   | 'GPU_NOT_WANTED'

@@ -40,6 +40,7 @@ export type Offering =
   | { readonly reason: ReasonCode; readonly isLasting: boolean }
 
 const REFUSED: Offering = { reason: 'REFUSED', isLasting: true }
+const EXCLUDED: Offering = { reason: 'OFFER_CONSTRAINTS', isLasting: true }
 const NOTHING: Offering = { reason: 'NOTHING_FOR_ROLE', isLasting: true }
 const GIVEN: Offering = { reason: 'NOTHING_FOR_ROLE', isLasting: false }
 const REFUSED_PART: Offering = { reason: 'REFUSED', isLasting: false }
@@ -67,6 +68,7 @@ export class Offerings {
 
   /** What the client may have of the agent in this stage. The client is subscribed. */
   offer(agent: Agent, client: Client, { stage, withoutShared }: Question): Offering {
+    if (client.constraints !== undefined && this.#agents.isExcluded(agent, client)) return EXCLUDED
     const mismatch = mismatchOf(agent, client)
     if (mismatch !== undefined) return { reason: mismatch, isLasting: true }
     const isWhole = !agent.isSpecial

@@ -45,6 +45,7 @@ export class Round {
     only: undefined,
     blocked: undefined,
     closed: undefined,
+    excluded: undefined,
     passed: undefined,
   }
   #agent: Agent | undefined
@@ -112,6 +113,7 @@ export class Round {
     selection.blocked = agent.blocked
     selection.only = undefined
     selection.closed = undefined
+    selection.excluded = agent.excluded
     selection.passed = agent.passed
     if (this.#question.stage === 'guarantees') selection.only = quotas.missing
     else if (quotas.isUsed && clients.ownLeastCount === 0) {

@@ -78,6 +78,7 @@ const MESSAGES: Readonly<Record<ReasonCode, string>> = {
   FRAMEWORK_INACTIVE: 'The framework is not connected',
   ROLE_SUPPRESSED: 'The framework has suppressed offers for the role',
   AGENT_INACTIVE: 'The agent is disconnected or deactivated',
+  OFFER_CONSTRAINTS: 'The attributes of the agent are not those that the framework asks for',
   AGENT_WITHOUT_MULTI_ROLE: 'The agent does not support frameworks with several roles',
   AGENT_WITHOUT_HIERARCHICAL_ROLE: 'The agent does not support nested roles',
   GPU_NOT_WANTED: 'The agent has GPUs and the framework lacks GPU_RESOURCES',
