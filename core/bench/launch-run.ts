@@ -60,7 +60,7 @@ export async function measureLaunches(options: {
     state: createFramework({
       info: { name: 'bench', user: 'root', roles: ['*'], capabilities: [{ type: 'MULTI_ROLE' }] },
     }),
-    master: options.master,
+    master: { kind: 'named', endpoints: [options.master] },
     noticed: (notice) => {
       if (notice.kind === 'offersReceived') for (const offer of notice.offers) launch(offer)
       if (notice.kind === 'failed') settle(new Error(notice.message))

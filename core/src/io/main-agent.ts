@@ -73,6 +73,7 @@ async function run(flags: FlagValues, settings: AgentSettings, log: Log): Promis
   const shell = new AgentShell({
     state,
     master: settings.master,
+    masterSessionTimeoutMs: flags.durationMs('zk_session_timeout'),
     log,
     files,
     shared: {

@@ -11,9 +11,10 @@ import { EXIT_USAGE, logFromFlags, type Program, startWithFlags } from './config
 import { openVirtualFiles } from './disk/files.ts'
 import { closeServer, createIdleServer, listen, serveWith } from './http/server.ts'
 import type { Log } from './observe/logger.ts'
+import { type Contender, type Registry, startContender } from './runtime/contender.ts'
 import { MasterShell } from './runtime/master-shell.ts'
 import { loadPolicies } from './runtime/policy-modules.ts'
-import { folderRegistry, memoryRegistry, type RegistryStore } from './runtime/registry-store.ts'
+import { folderRegistry, memoryRegistry } from './runtime/registry-store.ts'
 
 /** The command `isthmus master`. */
 export const MASTER_PROGRAM: Program = {
@@ -23,11 +24,10 @@ export const MASTER_PROGRAM: Program = {
   flags: MASTER_FLAGS,
 }
 
-/** A master that serves. */
+/** A master that serves, as a leader or waiting to become one. */
 export interface RunningMaster {
   readonly url: string
   readonly port: number
-  readonly shell: MasterShell
   readonly stop: () => Promise<void>
 }
 
@@ -42,8 +42,9 @@ export interface MasterStart {
 /** Starts a master and returns when it serves. Throws IoError. */
 export async function startMaster({ flags, log, failed }: MasterStart): Promise<RunningMaster> {
   const address = await readAddress(flags)
-  const registry = openRegistry(flags)
-  const records = await registry.load()
+  const zk = flags.text('zk')
+  // A registry that cannot be read ends the start before anyone is served.
+  const own = zk === undefined ? await openRegistry(flags) : undefined
   const server: Server = createIdleServer()
   const port = await listen(server, address.bindIp, address.bindPort)
   const facts = masterOptionsFrom(flags, address, port)
@@ -52,16 +53,24 @@ export async function startMaster({ flags, log, failed }: MasterStart): Promise<
   const files = openVirtualFiles()
   const logFile = flags.text('external_log_file')
   if (logFile !== undefined) files.attach('/master/log', logFile)
-  const shell = new MasterShell({ state: createMaster(options, records), registry, log, files, failed })
-  shell.begin()
-  serveWith(server, shell.router)
   const url = `http://${options.hostname}:${options.port}`
-  log.info('master serves', { url, recoveredRecords: records.length })
+  let shell: MasterShell | undefined
+  const lead = ({ store, records }: Registry): void => {
+    const state = createMaster({ ...options, electedAtMs: Date.now() }, records)
+    shell = new MasterShell({ state, registry: store, log, files, failed })
+    shell.begin()
+    serveWith(server, shell.router)
+    log.info('master serves', { url, recoveredRecords: records.length })
+  }
+  let contender: Contender | undefined
+  if (own !== undefined) lead(own)
+  else contender = startContender({ flags, options, server, log, files, lead, failed })
   const stop = async (): Promise<void> => {
-    await shell.stop()
+    contender?.stop()
+    await shell?.stop()
     await closeServer(server)
   }
-  return { url, port, shell, stop }
+  return { url, port, stop }
 }
 
 /** Runs the command; resolves only when the process shall end. */
@@ -89,8 +98,9 @@ export async function main(argv: readonly string[]): Promise<number> {
   return new Promise(() => {})
 }
 
-function openRegistry(flags: FlagValues): RegistryStore {
+async function openRegistry(flags: FlagValues): Promise<Registry> {
   const workDir = flags.text('work_dir')
   const isInMemory = flags.text('registry') === 'in_memory' || workDir === undefined
-  return isInMemory ? memoryRegistry() : folderRegistry(workDir)
+  const store = isInMemory ? memoryRegistry() : folderRegistry(workDir)
+  return { store, records: await store.load() }
 }

@@ -5,11 +5,11 @@ import type { AddressInfo } from 'node:net'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import type { Rejection } from '@isthmus/core/base/result'
-import { type Endpoint, parseEndpoint, sendTo } from '@isthmus/core/io/http/client'
 import { IoError } from '@isthmus/core/io/io-error'
 import { type Log, openLog } from '@isthmus/core/io/observe/logger'
 import { FrameworkShell } from '@isthmus/core/io/runtime/framework-shell'
 import { Loop } from '@isthmus/core/io/runtime/loop'
+import { parseMasterAddress } from '@isthmus/core/io/runtime/master-finder'
 import { fromJson } from '@isthmus/proto/codec'
 import type { ExecutorInfo, FrameworkInfo, Task } from '@isthmus/proto/gen/mesos'
 import { step } from '../bridge.ts'
@@ -53,7 +53,6 @@ type SetNodeResource = Extract<BridgeEffect, { kind: 'setNodeResource' }>
 class BridgeProgram {
   readonly #configuration: BridgeConfiguration
   readonly #log: Log
-  readonly #master: Endpoint
   readonly #rm: RmClient
   readonly #loop: Loop<BridgeState, BridgeEvent, BridgeEffect, BridgeTimer>
   readonly #shell: FrameworkShell
@@ -65,9 +64,9 @@ class BridgeProgram {
   constructor(configuration: BridgeConfiguration, log: Log) {
     this.#configuration = configuration
     this.#log = log
-    const master = parseEndpoint(configuration.master, 5050)
-    if (master === undefined) throw new IoError('OTHER', `--master=${configuration.master} is no host:port`)
-    this.#master = master
+    const address = parseMasterAddress(configuration.master)
+    if (!address.ok) throw new IoError('OTHER', `--master: ${address.rejection.message}`)
+    const master = address.value
     this.#rm = new RmClient({ urls: configuration.rmUrls, user: configuration.user })
     const state = createBridge({
       info: frameworkInfo(configuration),
@@ -140,9 +139,7 @@ class BridgeProgram {
   }
 
   async #operator(type: 'GET_TASKS' | 'GET_EXECUTORS') {
-    const headers = { 'Content-Type': 'application/json', Accept: 'application/json' }
-    const body = JSON.stringify({ type })
-    const answer = await sendTo(this.#master, { path: '/api/v1', headers, body, timeoutMs: RECOVERY_TIMEOUT_MS })
+    const answer = await this.#shell.operatorCall(JSON.stringify({ type }), RECOVERY_TIMEOUT_MS)
     if (answer.status !== 200) throw new IoError('REFUSED', `${type}: ${answer.status} ${answer.body.toString('utf8')}`)
     return fromJson('mesos.v1.master.Response', JSON.parse(answer.body.toString('utf8')))
   }

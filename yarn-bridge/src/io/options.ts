@@ -17,7 +17,12 @@ interface FlagRow {
 
 /** Every flag; the fallback is shown as text, empty for none. */
 export const FLAGS: readonly FlagRow[] = [
-  row('master', 'host:port', '127.0.0.1:5050', 'the Isthmus (or Mesos v1) master'),
+  row(
+    'master',
+    'address',
+    '127.0.0.1:5050',
+    'the Isthmus (or Mesos v1) master: host:port, a list of them, or zk://host:port,…/path',
+  ),
   row('rm', 'http://host:port[,…]', '', 'web address of the ResourceManager; two for a pair (required)'),
   row('ip', 'address', '127.0.0.1', 'where the REST API listens'),
   row('port', 'number', '8192', 'port of the REST API; 0 picks one'),

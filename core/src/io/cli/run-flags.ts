@@ -2,7 +2,7 @@ import { type Flag, flag } from '../config/flag-rows.ts'
 import type { Program } from '../config/start.ts'
 
 const FLAGS: readonly Flag[] = [
-  flag('master', 'text', 'Where the master is: host:port.'),
+  flag('master', 'text', 'Where the master is: host:port, a list of them, or zk://host:port,…/path.'),
   flag('master_timeout', 'duration', 'Gives up when no master has answered by then; 0secs waits for ever.', {
     default: '1mins',
   }),

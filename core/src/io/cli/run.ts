@@ -11,14 +11,13 @@ import { type Needs, OfferPool } from '../../framework/offers.ts'
 import { isTerminal } from '../../framework/task-states.ts'
 import type { FlagValues } from '../config/flags.ts'
 import { EXIT_USAGE, startWithFlags, usageError } from '../config/start.ts'
-import { type Endpoint, parseEndpoint } from '../http/client.ts'
 import { FrameworkRunner } from '../runtime/framework-runner.ts'
+import { type MasterAddress, parseMasterAddress, printMasterAddress } from '../runtime/master-finder.ts'
 import { EXIT_TASK_FAILED, exitCodeOf, exitCodeOfSignal } from './exit-code.ts'
 import { FollowedFile } from './follow-file.ts'
 import { RUN_PROGRAM } from './run-flags.ts'
 import { onStopSignals } from './stop-signals.ts'
 
-const MASTER_PORT_DEFAULT = 5050
 /** Time between two looks at the output. */
 const FOLLOW_EVERY_MS = 100
 /** After this long without a fitting offer, a line says so. */
@@ -32,7 +31,7 @@ const REFUSE_SECONDS = 1
 
 /** What to launch, read from the flags. */
 interface Wanted {
-  readonly master: Endpoint
+  readonly master: MasterAddress
   /** 0 = waits for ever. */
   readonly masterTimeoutMs: number
   readonly name: string
@@ -72,8 +71,9 @@ export function parseNeeds(text: string): Needs | string {
 function readWanted(flags: FlagValues, argv: readonly string[]): Wanted | string {
   const address = flags.text('master') ?? process.env.MESOS_MASTER
   if (address === undefined) return '--master=HOST:PORT is needed'
-  const master = parseEndpoint(address, MASTER_PORT_DEFAULT)
-  if (master === undefined) return `--master: '${address}' is not HOST:PORT`
+  const parsed = parseMasterAddress(address)
+  if (!parsed.ok) return `--master: ${parsed.rejection.message}`
+  const master = parsed.value
   const shell = flags.text('shell')
   if ((shell === undefined) === (argv.length === 0)) return "either --shell='COMMAND LINE' or -- COMMAND is needed"
   const needs = parseNeeds(flags.required('resources'))
@@ -268,13 +268,15 @@ class Run {
 
   #masterMissed(): void {
     const seconds = this.#wanted.masterTimeoutMs / 1000
-    this.#fail(`no master answered at ${endpointText(this.#framework.master)} within ${seconds} s (--master_timeout)`)
+    this.#fail(
+      `no master answered at ${printMasterAddress(this.#wanted.master)} within ${seconds} s (--master_timeout)`,
+    )
   }
 
   #whatIsAwaited(): string {
     if (this.#isLaunched) return this.#isStarted ? '' : 'launched, waiting for the task to start'
     if (this.#framework.state.phase !== 'subscribed')
-      return `waiting for the master at ${endpointText(this.#framework.master)}`
+      return `waiting for the master at ${printMasterAddress(this.#wanted.master)}`
     return 'waiting for an offer that is large enough'
   }
 
@@ -286,10 +288,6 @@ class Run {
   #say(message: string): void {
     if (message !== '') process.stderr.write(`isthmus run: ${message}\n`)
   }
-}
-
-function endpointText({ host, port }: Endpoint): string {
-  return `${host}:${port}`
 }
 
 function pause(ms: number): Promise<void> {

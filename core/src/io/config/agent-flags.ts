@@ -42,7 +42,19 @@ export const AGENT_FLAGS: readonly Flag[] = [
     'Least severe lines that are logged: INFO, WARNING or ERROR (DEBUG shows decisions too).',
     { default: 'INFO' },
   ),
-  flag('master', 'text', 'Where the master is: host:port, or file:///path of a file that says so.'),
+  flag(
+    'master',
+    'text',
+    'Where the master is: host:port, a list of them, zk://[user:password@]host:port,…/path, or file:///path of a file that says so.',
+  ),
+  flag(
+    'zk_session_timeout',
+    'duration',
+    'ZooKeeper sessions that look for the master end without a sign of life for so long.',
+    {
+      default: '10secs',
+    },
+  ),
   flag('max_completed_executors_per_framework', 'number', 'Ended executors that are remembered, per framework.', {
     default: '150',
   }),
@@ -163,5 +175,4 @@ export const AGENT_FLAGS: readonly Flag[] = [
   idle('systemd_enable_support', 'boolean', 'true'),
   idle('systemd_runtime_directory', 'text', '/run/systemd/system'),
   idle('volume_gid_range', 'text'),
-  idle('zk_session_timeout', 'duration', '10secs'),
 ]

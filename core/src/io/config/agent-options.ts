@@ -5,13 +5,13 @@ import { withKept } from '../../resources/checkpointed.ts'
 import { Resources } from '../../resources/resources.ts'
 import { MESOS_VERSION } from '../cli/version.ts'
 import type { KeptResources } from '../disk/resource-state.ts'
-import { type Endpoint, parseEndpoint } from '../http/client.ts'
+import { parseEndpoint } from '../http/client.ts'
+import { type MasterAddress, parseMasterAddress } from '../runtime/master-finder.ts'
 import { freshSeed } from '../runtime/seed.ts'
 import type { Address } from './addresses.ts'
 import { agentInfoFrom } from './agent-info.ts'
 import type { FlagValues } from './flags.ts'
 
-const MASTER_PORT_DEFAULT = 5050
 /** PATH of executors unless --executor_environment_variables sets another: the agent's own does not reach them. */
 const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
@@ -28,7 +28,7 @@ export interface HdfsSettings {
 
 /** Flags of an agent that hold more than one plain value, read. */
 export interface AgentSettings {
-  readonly master: Endpoint
+  readonly master: MasterAddress
   /** Absolute. */
   readonly workDir: string
   /** Variables of every executor, below those the machine sets. */
@@ -41,10 +41,8 @@ export function readAgentSettings(flags: FlagValues, absolute: (path: string) =>
   const bad = (message: string) => reject({ code: 'BAD_FLAG', message })
   const address = flags.text('master')
   if (address === undefined) return bad('flag --master=HOST:PORT is needed')
-  if (address.startsWith('zk://'))
-    return bad('flag --master: ZooKeeper is not supported yet: name the master as HOST:PORT')
-  const master = parseEndpoint(address.replace(/^master@/, ''), MASTER_PORT_DEFAULT)
-  if (master === undefined) return bad(`flag --master: '${address}' is not HOST:PORT`)
+  const master = parseMasterAddress(address)
+  if (!master.ok) return bad(`flag --master: ${master.rejection.message}`)
   const workDir = flags.text('work_dir')
   if (workDir === undefined || workDir === '') return bad('flag --work_dir=FOLDER is needed')
   const environment = executorEnvironment(flags.text('executor_environment_variables'))
@@ -52,7 +50,7 @@ export function readAgentSettings(flags: FlagValues, absolute: (path: string) =>
   const nameNodes = webHdfsAddresses(flags.text('webhdfs') ?? '')
   if (typeof nameNodes === 'string') return bad(nameNodes)
   const hdfs = { nameNodes, user: flags.text('webhdfs_user') || undefined }
-  return ok({ master, workDir: absolute(workDir), environment, hdfs })
+  return ok({ master: master.value, workDir: absolute(workDir), environment, hdfs })
 }
 
 /** Builds what an agent machine is told; rejects when --resources or --attributes cannot be read. */

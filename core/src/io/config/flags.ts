@@ -3,6 +3,7 @@
 // and /flags come from the same tables.
 
 import { readFileSync } from 'node:fs'
+import { withoutPassword } from '../zookeeper/url.ts'
 import { parseBytes, parseDuration } from './quantities.ts'
 
 export type FlagType = 'text' | 'boolean' | 'number' | 'duration' | 'bytes'
@@ -99,9 +100,10 @@ export class FlagValues {
     return value === undefined ? undefined : parseBytes(value)
   }
 
-  /** All flags that have a value, as /flags shows them. */
+  /** All flags that have a value, as /flags shows them: without passwords in URLs. */
   entries(): Record<string, string> {
-    return Object.fromEntries([...this.#values].sort(([a], [b]) => (a < b ? -1 : 1)))
+    const rows = [...this.#values].sort(([a], [b]) => (a < b ? -1 : 1))
+    return Object.fromEntries(rows.map(([name, value]) => [name, withoutPassword(value)]))
   }
 }
 

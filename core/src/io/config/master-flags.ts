@@ -50,6 +50,15 @@ export const MASTER_FLAGS: readonly Flag[] = [
     'Least resources worth an offer; alternatives are separated by |, empty for none.',
     { default: 'cpus:0.01|mem:32' },
   ),
+  flag('offer_constraints_re2_max_mem', 'bytes', 'Memory that one pattern of an offer constraint may take.', {
+    default: '4KB',
+  }),
+  flag(
+    'offer_constraints_re2_max_program_size',
+    'number',
+    'Instructions that one pattern of an offer constraint may take.',
+    { default: '100' },
+  ),
   flag('offer_timeout', 'duration', 'Takes back an offer that stays unanswered for this long.'),
   flag('port', 'number', 'Port to listen on; 0 takes a free one.', { default: '5050' }),
   flag('quiet', 'boolean', 'Logs nothing to the terminal.', { default: 'false' }),
@@ -60,6 +69,14 @@ export const MASTER_FLAGS: readonly Flag[] = [
   flag('root_submissions', 'boolean', 'Lets frameworks run as root.', { default: 'true' }),
   flag('version', 'boolean', 'Prints the version and ends.', { default: 'false' }),
   flag('weights', 'text', 'Initial weights of roles: role=weight,role=weight.'),
+  flag(
+    'zk',
+    'text',
+    'Several masters, one of which leads: zk://[user:password@]host:port,host:port/path, or file:// with the path of a file that says so. The registry is kept there.',
+  ),
+  flag('zk_session_timeout', 'duration', 'A leader that ZooKeeper does not hear for so long does not lead any more.', {
+    default: '10secs',
+  }),
   flag('work_dir', 'text', 'Folder that keeps the registry; without one it is kept in memory and lost at the end.'),
   flag('filter_gpu_resources', 'boolean', 'Offers agents with GPUs only to frameworks that can use them.', {
     default: 'true',
@@ -100,7 +117,6 @@ export const MASTER_FLAGS: readonly Flag[] = [
   refused('authenticate_http_readwrite', 'boolean', 'false', 'authenticate_http'),
   refused('credentials', 'text'),
   refused('firewall_rules', 'text'),
-  refused('zk', 'text'),
   // Accepted for compatibility.
   idle('agent_removal_rate_limit', 'text', undefined, 'slave_removal_rate_limit'),
   idle('allocator_agent_recovery_factor', 'number', '0.8'),
@@ -122,8 +138,6 @@ export const MASTER_FLAGS: readonly Flag[] = [
   idle('memory_profiling', 'boolean', 'false'),
   idle('modules', 'text'),
   idle('modules_dir', 'text'),
-  idle('offer_constraints_re2_max_mem', 'bytes', '4KB'),
-  idle('offer_constraints_re2_max_program_size', 'number', '100'),
   idle('quorum', 'number'),
   idle('rate_limits', 'text'),
   idle('recovery_agent_removal_limit', 'text', '100%', 'recovery_slave_removal_limit'),
@@ -136,5 +150,4 @@ export const MASTER_FLAGS: readonly Flag[] = [
   idle('require_agent_domain', 'boolean', 'false'),
   idle('webui_dir', 'text', '/usr/share/mesos/webui'),
   idle('whitelist', 'text'),
-  idle('zk_session_timeout', 'duration', '10secs'),
 ]

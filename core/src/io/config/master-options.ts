@@ -5,6 +5,7 @@ import { freshSeed } from '../runtime/seed.ts'
 import type { Address } from './addresses.ts'
 import { BUILD } from './build.ts'
 import type { FlagValues } from './flags.ts'
+import { readZooKeeperFlag } from './zookeeper-flag.ts'
 
 /** Builds what a master machine is told from its flags; `port` is the one it listens on. */
 export function masterOptionsFrom(flags: FlagValues, address: Address, port: number): MasterOptions {
@@ -44,6 +45,11 @@ function masterFlags(flags: FlagValues): MasterFlags {
     rootSubmissions: flags.boolean('root_submissions'),
     filterGpuResources: flags.boolean('filter_gpu_resources'),
     minAllocatableResources: flags.text('min_allocatable_resources') ?? MASTER_FLAG_DEFAULTS.minAllocatableResources,
+    patternLimits: {
+      programSize:
+        flags.number('offer_constraints_re2_max_program_size') ?? MASTER_FLAG_DEFAULTS.patternLimits.programSize,
+      bytes: flags.bytes('offer_constraints_re2_max_mem') ?? MASTER_FLAG_DEFAULTS.patternLimits.bytes,
+    },
     frameworkSorter: flags.text('framework_sorter') ?? MASTER_FLAG_DEFAULTS.frameworkSorter,
     roleSorter: flags.text('role_sorter') ?? MASTER_FLAG_DEFAULTS.roleSorter,
     frameworkPriorities: numbersOf(flags.text('framework_priorities') ?? ''),
@@ -70,6 +76,9 @@ export function checkMasterFlags(flags: FlagValues): string | undefined {
     const [role, weight] = pair.split('=')
     if (!role || !(Number(weight) > 0)) return `flag --weights: '${pair}' is not role=weight with a positive weight`
   }
+  const zk = flags.text('zk')
+  const url = zk === undefined ? undefined : readZooKeeperFlag('zk', zk)
+  if (url?.ok === false) return url.rejection.message
   const registry = flags.text('registry')
   if (registry !== 'in_memory' && registry !== 'replicated_log') {
     return `flag --registry: '${registry}' is not in_memory or replicated_log`

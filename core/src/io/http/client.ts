@@ -72,7 +72,7 @@ export function parseEndpoint(text: string, defaultPort?: number): Endpoint | un
  * Plain requests share one keep-alive connection and leave in the order they were made.
  */
 export class Peer {
-  readonly #first: Endpoint
+  #first: Endpoint
   #current: Endpoint
   #agent = new Agent({ keepAlive: true, maxSockets: 1 })
   readonly #streamAgent = new Agent({ keepAlive: false })
@@ -90,6 +90,12 @@ export class Peer {
   /** Forgets a redirect: the next request goes to the first endpoint again. */
   reset(): void {
     this.#current = this.#first
+  }
+
+  /** The peer is somewhere else from now on. Requests under way go on. */
+  move(endpoint: Endpoint): void {
+    this.#first = endpoint
+    this.#current = endpoint
   }
 
   /** Gives up the requests under way, so that later ones need not wait for a peer that is gone. */

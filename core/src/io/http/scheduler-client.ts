@@ -9,6 +9,9 @@ const SCHEDULER_PATH = '/api/v1/scheduler'
 /** A call that is not answered by then has failed. */
 const CALL_TIMEOUT_MS = 30_000
 
+/** Until a master is known nothing is sent. */
+const NOWHERE: Endpoint = { host: '127.0.0.1', port: 0 }
+
 /** What a subscription tells; `closed` comes once, last. */
 export interface SubscriptionHandlers {
   readonly opened: () => void
@@ -32,14 +35,19 @@ export class SchedulerClient {
   #stream: OpenRecordStream | undefined
   #streamId: string | undefined
 
-  constructor(options: { readonly master: Endpoint; readonly encoding?: Encoding }) {
-    this.#peer = new Peer(options.master)
+  constructor(options: { readonly master?: Endpoint | undefined; readonly encoding?: Encoding } = {}) {
+    this.#peer = new Peer(options.master ?? NOWHERE)
     this.#encoding = options.encoding ?? 'protobuf'
   }
 
   /** The master that was found last. */
   get master(): Endpoint {
     return this.#peer.endpoint
+  }
+
+  /** Another master is to be used from the next subscription on. */
+  move(master: Endpoint): void {
+    this.#peer.move(master)
   }
 
   /** Sends SUBSCRIBE and follows its events; an earlier subscription is closed silently first. */

@@ -20,10 +20,11 @@ export function createIdleServer(): Server {
   return server
 }
 
-/** Lets a server answer from a table of routes. */
+/** Lets a server answer from a table of routes; an earlier table is not asked any more. */
 export function serveWith(server: Server, router: Router): void {
   const hot = new Map<string, CallRoute>()
   const pages = createPages(router)
+  server.removeAllListeners('request')
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
     const url = request.url ?? '/'
     const known = hot.get(url)

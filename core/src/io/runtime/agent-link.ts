@@ -13,6 +13,8 @@ import { IoError } from '../io-error.ts'
 export const AGENT_LINK_PATH = '/api/isthmus/v1/agent'
 /** The header that names an open link. */
 export const LINK_ID_HEADER = 'Isthmus-Link-Id'
+/** Until a master is known nothing is opened. */
+const NOWHERE: Endpoint = { host: '127.0.0.1', port: 0 }
 /** Messages that may wait for the master; more means that it does not take them, and the link is given up. */
 export const WAITING_MAX = 100_000
 /** Messages that go in one request. */
@@ -36,14 +38,19 @@ export class AgentLink {
   #waiting: AgentMessage[] = []
   #isSending = false
 
-  constructor(options: { readonly master: Endpoint; readonly handlers: AgentLinkHandlers }) {
-    this.#peer = new Peer(options.master)
+  constructor(options: { readonly master?: Endpoint | undefined; readonly handlers: AgentLinkHandlers }) {
+    this.#peer = new Peer(options.master ?? NOWHERE)
     this.#handlers = options.handlers
   }
 
   /** The master that was found last. */
   get master(): Endpoint {
     return this.#peer.endpoint
+  }
+
+  /** Another master is to be used from the next link on. */
+  move(master: Endpoint): void {
+    this.#peer.move(master)
   }
 
   /** Opens a link with its first message, REGISTER or REREGISTER; an open one is closed silently first. */

@@ -26,12 +26,14 @@ import { IoError } from '../io-error.ts'
 import type { Log } from '../observe/logger.ts'
 import { AgentLink } from './agent-link.ts'
 import { Loop } from './loop.ts'
+import { type MasterAddress, MasterFinder } from './master-finder.ts'
 import { hideSandbox, showSandbox } from './sandbox-files.ts'
 
 /** What an agent's shell needs. */
 export interface AgentShellOptions {
   readonly state: AgentState
-  readonly master: Endpoint
+  readonly master: MasterAddress
+  readonly masterSessionTimeoutMs?: number | undefined
   readonly log: Log
   readonly files: VirtualFiles
   readonly shared: SharedFacts
@@ -63,6 +65,8 @@ export class AgentShell {
   readonly #exchanges = new Exchanges()
   readonly #executors: RecordStreams<ExecutorEvent>
   readonly #link: AgentLink
+  readonly #finder: MasterFinder
+  #master: Endpoint | undefined
   #containerizer: Containerizer | undefined
 
   constructor(options: AgentShellOptions) {
@@ -79,7 +83,6 @@ export class AgentShell {
       closed: (streamId) => this.#post({ kind: 'executorStreamClosed', atMs: this.#now(), streamId }),
     })
     this.#link = new AgentLink({
-      master: options.master,
       handlers: {
         opened: () => this.#post({ kind: 'linkOpened', atMs: this.#now() }),
         message: (message) => {
@@ -87,8 +90,17 @@ export class AgentShell {
           const agentId = message.registered?.agent_id.value
           if (agentId !== undefined) options.registered(agentId)
         },
-        closed: (reason) => this.#post({ kind: 'linkClosed', atMs: this.#now(), reason }),
+        closed: (reason) => {
+          this.#finder.failed()
+          this.#post({ kind: 'linkClosed', atMs: this.#now(), reason })
+        },
       },
+    })
+    this.#finder = new MasterFinder({
+      address: options.master,
+      sessionTimeoutMs: options.masterSessionTimeoutMs,
+      told: (master) => this.#masterTold(master),
+      warn: (message) => options.log.warn('looking for the master', { reason: message }),
     })
     this.containerListener = {
       onStarted: (event) => this.#post({ kind: 'containerStarted', atMs: this.#now(), ...event }),
@@ -117,7 +129,7 @@ export class AgentShell {
   /** Starts to look for the master. */
   begin(containerizer: Containerizer): void {
     this.#containerizer = containerizer
-    this.#post({ kind: 'masterDetected', atMs: this.#now() })
+    this.#finder.start()
   }
 
   /** Asks the machine to stop every executor; `ended` is told when it has. */
@@ -128,6 +140,7 @@ export class AgentShell {
   /** Ends everything: containers, streams, the link. */
   async stop(): Promise<void> {
     this.#loop.stop()
+    this.#finder.stop()
     await this.#containerizer?.close()
     await this.#options.resources.settled()
     await Promise.race([this.#link.drained(), new Promise((wake) => setTimeout(wake, DRAIN_PATIENCE_MS).unref())])
@@ -141,6 +154,19 @@ export class AgentShell {
 
   #post(event: AgentEvent): void {
     this.#loop.post(event)
+  }
+
+  /** One that is known already is asked again by the machine, after its pause. */
+  #masterTold(master: Endpoint | undefined): void {
+    const before = this.#master
+    if (master === undefined || (before?.host === master.host && before.port === master.port)) return
+    const isNamed = this.#options.master.kind === 'named'
+    this.#master = master
+    this.#link.move(master)
+    // Of several masters that are named the next one is tried after the pause of the attempt that failed.
+    if (before !== undefined && isNamed) return
+    this.#options.log.info('leading master found', { master: `${master.host}:${master.port}` })
+    this.#post({ kind: 'masterDetected', atMs: this.#now() })
   }
 
   #perform(effect: AgentEffect): void {

@@ -4,11 +4,12 @@ import { type FrameworkState, step } from '../../framework/framework.ts'
 import type { Endpoint } from '../http/client.ts'
 import { FrameworkShell } from './framework-shell.ts'
 import { Loop } from './loop.ts'
+import type { MasterAddress } from './master-finder.ts'
 
 /** What a framework that runs needs. */
 export interface FrameworkRunnerOptions {
   readonly state: FrameworkState
-  readonly master: Endpoint
+  readonly master: MasterAddress
   /** Told in order, while a step's effects are performed. */
   readonly noticed: (notice: FrameworkNotice) => void
   /** Our own bug: log it and end the process. */
@@ -43,7 +44,7 @@ export class FrameworkRunner {
   }
 
   /** The master that was found last. */
-  get master(): Endpoint {
+  get master(): Endpoint | undefined {
     return this.#shell.master
   }
 

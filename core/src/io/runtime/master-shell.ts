@@ -88,7 +88,7 @@ export class MasterShell {
     this.#shared = {
       callName: 'master::Call',
       flags: () => options.state.options.shown,
-      version: () => versionOf(options.state.options),
+      version: () => masterVersion(options.state.options),
       metrics: () => ({ ...views.metricsView(options.state, this.#now()), ...systemMetrics() }),
       logging: new LoggingToggle(options.log),
       files: options.files,
@@ -343,7 +343,8 @@ function decodeBatch(body: Uint8Array): readonly AgentMessage[] | string {
   }
 }
 
-function versionOf(options: MasterState['options']): VersionInfo {
+/** Build facts and version as /version shows them. */
+export function masterVersion(options: MasterState['options']): VersionInfo {
   const { build, version } = options
   return {
     build_date: build.date,
