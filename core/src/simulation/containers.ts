@@ -11,9 +11,6 @@ const START_MS = 300
 /** Longest time a process takes to end after a signal. */
 const END_MS = 400
 
-/** What a command executor may use beyond its task: overhead of Mesos that nobody is charged for. */
-const OVERHEAD = { cpusMilli: 100, memoryMb: 32 }
-
 const SIGTERM = 15
 const SIGKILL = 9
 
@@ -42,15 +39,12 @@ export class SimulatedContainers {
 
   /** Starts a process; what it does is in its command. */
   launch(spec: ContainerSpec): void {
-    const { containerId, environment, resources } = spec
-    const isNested = containerId.includes('.')
+    const { containerId, environment } = spec
     const seen: SeenContainer = {
       host: this.#host,
       containerId,
       frameworkId: environment.MESOS_FRAMEWORK_ID ?? '',
       taskId: environment.MESOS_TASK_ID ?? '',
-      cpusMilli: resources.cpusMilli - (isNested ? 0 : OVERHEAD.cpusMilli),
-      memoryMb: resources.memoryMb - (isNested ? 0 : OVERHEAD.memoryMb),
     }
     const container: Running = { seen, spec, phase: 'starting', isEnding: false }
     this.#all.set(containerId, container)

@@ -85,6 +85,7 @@ export class Disorder {
     if (framework === undefined) return undefined
     if (kind === 'frameworkCut') network.cut(framework.name, forMs)
     if (kind === 'frameworkBreak') network.breakAll(framework.name, 'connection reset')
+    if (kind === 'frameworkTeardown') framework.teardown()
     if (kind !== 'frameworkCrash') return undefined
     framework.crash()
     return () => framework.restart()

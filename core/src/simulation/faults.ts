@@ -23,6 +23,8 @@ export type FaultKind =
   | 'frameworkCrash'
   | 'frameworkBreak'
   | 'frameworkCut'
+  /** A framework ends itself; another one takes up its work. */
+  | 'frameworkTeardown'
   | 'masterCrash'
   /** All connections of the master break. */
   | 'masterBreak'
@@ -56,6 +58,7 @@ const CHANCES: Readonly<Record<FaultKind, number>> = {
   frameworkCrash: 3,
   frameworkBreak: 4,
   frameworkCut: 2,
+  frameworkTeardown: 2,
   masterCrash: 3,
   masterBreak: 1,
   registrySlow: 1,

@@ -10,7 +10,7 @@
 import type { Offer } from '@isthmus/proto/gen/mesos'
 import type { Call, Event } from '@isthmus/proto/gen/scheduler'
 import { nextFraction } from '../base/random.ts'
-import { adoptTask } from '../framework/calls.ts'
+import { adoptTask, teardown } from '../framework/calls.ts'
 import type { FrameworkEffect, FrameworkNotice } from '../framework/effects.ts'
 import type { FrameworkEvent, FrameworkTimer } from '../framework/events.ts'
 import { createFramework, type FrameworkState, step } from '../framework/framework.ts'
@@ -98,6 +98,13 @@ export class FrameworkHost {
       if (unit.tasks.has(taskId)) adoptTask(this.#state, taskId, agentId, 'TASK_STAGING')
     }
     this.start()
+  }
+
+  /** Ends the framework and everything it runs; another one takes up the work. */
+  teardown(): void {
+    if (!this.#isUp) return
+    this.#perform(teardown(this.#state))
+    this.#beginAnew()
   }
 
   /** The job's time has come. */
@@ -280,6 +287,10 @@ export class FrameworkHost {
     if (message !== 'Framework has been removed' && message !== 'Framework failed over') {
       throw new Violation('frameworks are welcome', `${this.name} was refused: ${message}`)
     }
+    this.#beginAnew()
+  }
+
+  #beginAnew(): void {
     this.#end()
     this.program.startOver()
     this.#state = createFramework({ info: infoOf(this.program.spec) })

@@ -123,11 +123,17 @@ export class Connection<ToServer, ToClient> {
   #clientEnd: End<ToClient> | undefined
   #serverEnd: End<ToServer> | undefined
   #isOver = false
+  /** A connection that was asked for while the way was cut is none until something arrives. */
+  #isEstablished: boolean
 
   constructor(route: Route, clientEnd: End<ToClient>) {
     this.#route = route
     this.#clientEnd = clientEnd
-    this.#up = new Pipe(route, [route.client, route.server], (message) => this.#serverEnd?.received(message))
+    this.#isEstablished = route.network.cutUntilMs(route.client, route.server) === undefined
+    this.#up = new Pipe(route, [route.client, route.server], (message) => {
+      this.#isEstablished = true
+      this.#serverEnd?.received(message)
+    })
     this.#down = new Pipe(route, [route.server, route.client], (message) => this.#clientEnd?.received(message))
   }
 
@@ -148,7 +154,8 @@ export class Connection<ToServer, ToClient> {
   closeByClient(): void {
     this.#clientEnd = undefined
     this.#down.stop()
-    this.#up.end(() => this.#tellServer('closed by the client'))
+    if (this.#isEstablished) this.#up.end(() => this.#tellServer('closed by the client'))
+    else this.#up.stop()
     this.#over()
   }
 

@@ -16,8 +16,6 @@ export interface SeenContainer {
   readonly frameworkId: string
   /** Empty for an executor's own. */
   readonly taskId: string
-  readonly cpusMilli: number
-  readonly memoryMb: number
 }
 
 /** One thing seen. */

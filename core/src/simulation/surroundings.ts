@@ -42,6 +42,8 @@ export interface Seams {
   /** What a master is told instead; undefined = it is not told. */
   readonly masterEvent?: (event: MasterEvent, state: MasterState) => MasterEvent | undefined
   readonly masterEffects?: (effects: readonly MasterEffect[], event: MasterEvent) => readonly MasterEffect[]
+  /** The registry confirms each write before it is stored. */
+  readonly answersBeforeStored?: boolean
   readonly agentEvent?: (event: AgentEvent, state: AgentState) => AgentEvent | undefined
   readonly agentEffects?: (effects: readonly AgentEffect[], event: AgentEvent) => readonly AgentEffect[]
 }

@@ -259,13 +259,17 @@ export class World implements Surroundings {
 
   #whatIsLeft(): string {
     const frameworks = [...(this.#master.state?.frameworks.values() ?? [])]
-    const inMaster = frameworks.flatMap(({ tasks }) => [...tasks.values()].map(({ id, state }) => `${id} ${state}`))
+    const inMaster = frameworks.flatMap(({ executors }) =>
+      [...executors].map(([agentId, map]) => `executors ${[...map.keys()]} on ${agentId}`),
+    )
+    const down = this.agents.filter(({ isUp }) => !isUp).map(({ host }) => `${host} is down`)
+    const tasks = frameworks.flatMap(({ tasks }) => [...tasks.values()].map(({ id, state }) => `${id} ${state}`))
     const onAgents = this.agents.flatMap(({ host, state }) =>
       [...(state?.frameworks.values() ?? [])].map(({ frameworkId, tasks, updates }) => {
         return `${host} keeps ${frameworkId} with ${tasks.size} tasks and ${updates.size} updates`
       }),
     )
-    return `left after ${QUIET_MS / 1000} s: ${[...inMaster, ...onAgents].slice(0, 5).join(', ')}`
+    return `left after ${QUIET_MS / 1000} s: ${[...tasks, ...inMaster, ...down, ...onAgents].slice(0, 5).join(', ')}`
   }
 
   #report(): WorldReport {

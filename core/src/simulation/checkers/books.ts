@@ -31,6 +31,8 @@ export interface AgentBook {
   readonly id: string
   readonly host: string
   linkId: string | undefined
+  /** Since when it has this link. */
+  readonly linkedAtMs: number
   total: Resources
   /** By `task framework/task` or `executor framework/executor`. */
   readonly holds: Map<string, Hold>
@@ -106,7 +108,7 @@ export class Books implements Checker {
         this.#agentSaid(sighting.linkId, sighting.message)
         return
       case 'agentTold':
-        this.#agentTold(sighting.linkId, sighting.message)
+        this.#agentTold(sighting.linkId, sighting.message, atMs)
         return
       case 'linkClosed':
         this.#linkClosed(sighting.linkId)
@@ -115,7 +117,7 @@ export class Books implements Checker {
         for (const record of sighting.records) this.#stored(record)
         return
       case 'noted':
-        if (sighting.message === 'framework removed') this.#removeFramework(String(sighting.fields.frameworkId))
+        this.#noted(sighting.message, String(sighting.fields.frameworkId))
         return
       default:
         return
@@ -299,8 +301,8 @@ export class Books implements Checker {
     }
   }
 
-  #agentTold(linkId: string, message: MasterMessage): void {
-    if (message.registered !== undefined) this.#registered(linkId, message.registered.agent_id.value)
+  #agentTold(linkId: string, message: MasterMessage, atMs: number): void {
+    if (message.registered !== undefined) this.#registered(linkId, message.registered.agent_id.value, atMs)
     const agent = this.agentOf(linkId)
     if (agent === undefined) return
     const { run_task, run_task_group, framework_id } = message
@@ -335,7 +337,7 @@ export class Books implements Checker {
     this.touched.add(agent.id)
   }
 
-  #registered(linkId: string, id: string): void {
+  #registered(linkId: string, id: string, atMs: number): void {
     const link = this.#links.get(linkId)
     if (link === undefined) return
     link.agentId = id
@@ -348,7 +350,7 @@ export class Books implements Checker {
     for (const framework of this.frameworks.values()) {
       framework.refusals = framework.refusals.filter(({ agentId }) => agentId !== id)
     }
-    this.agents.set(id, { id, host, linkId, total: bagOf(resources), holds, offers })
+    this.agents.set(id, { id, host, linkId, linkedAtMs: atMs, total: bagOf(resources), holds, offers })
     this.touched.add(id)
   }
 
@@ -367,6 +369,12 @@ export class Books implements Checker {
     if (isLoss) this.agents.delete(record.agentId)
   }
 
+  #noted(message: string, frameworkId: string): void {
+    if (message === 'framework removed') this.#removeFramework(frameworkId)
+    // A new leader does not know that an earlier one removed it.
+    if (COMES_BACK.has(message)) this.removed.delete(frameworkId)
+  }
+
   #removeFramework(id: string): void {
     this.removed.add(id)
     this.frameworks.delete(id)
@@ -379,6 +387,9 @@ export class Books implements Checker {
     this.agents.get(agentId ?? '')?.holds.delete(key)
   }
 }
+
+/** Notes of a master that lets a framework in that was removed before. */
+export const COMES_BACK: ReadonlySet<string> = new Set(['framework subscribed', 'framework recovered from an agent'])
 
 /** Resources as they are on an agent, whoever they are allocated to. */
 export function bagOf(resources: readonly Resource[] | undefined): Resources {

@@ -7,6 +7,9 @@ import { LivenessChecker } from './liveness-checker.ts'
 import { ResourceChecker } from './resource-checker.ts'
 import { UpdateChecker } from './update-checker.ts'
 
+/** How often what runs is looked over. */
+const LOOK_EVERY_MS = 1_000
+
 /** All checkers of a world, behind one: the books come first, since the others read them. */
 export function allCheckers(world: World): readonly Checker[] {
   const books = new Books()
@@ -20,13 +23,15 @@ export function allCheckers(world: World): readonly Checker[] {
     containers,
     new LivenessChecker(books, world.frameworks),
   ]
+  let lookedAtMs = 0
   const stepOver: Checker = {
     see: (sighting: Sighting, atMs) => {
       if (sighting.kind !== 'masterStepped') return
       books.stepOver()
-      containers.look(atMs, (host) =>
-        [...books.agents.values()].some((agent) => agent.host === host && agent.linkId !== undefined),
-      )
+      if (atMs - lookedAtMs < LOOK_EVERY_MS) return
+      lookedAtMs = atMs
+      const linked = [...books.agents.values()].filter(({ linkId }) => linkId !== undefined)
+      containers.look(atMs, (host) => linked.find((agent) => agent.host === host)?.linkedAtMs)
     },
   }
   return [...checkers, stepOver]

@@ -1,9 +1,11 @@
-import type { AgentMessage } from '@isthmus/proto/gen/agent-link'
+import type { AgentMessage, MasterMessage } from '@isthmus/proto/gen/agent-link'
 import type { TaskStatus } from '@isthmus/proto/gen/mesos'
+import type { Call } from '@isthmus/proto/gen/scheduler'
 import { isTerminal } from '../../framework/task-states.ts'
+import { Resources } from '../../resources/resources.ts'
 import type { SeenContainer, Sighting } from '../sightings.ts'
 import { mustHold } from '../violation.ts'
-import type { Books } from './books.ts'
+import { type Books, bagOf, COMES_BACK } from './books.ts'
 import type { Checker } from './checker.ts'
 
 /** How a container ended. */
@@ -12,10 +14,12 @@ interface Ended {
   readonly waitStatus: number
   /** Its machine lost power, so nobody can tell how it ended. */
   readonly isCrash: boolean
+  /** Its framework was removed. */
+  readonly isDoomed: boolean
 }
 
-/** What containers of a framework that was removed may take until they have ended. */
-const SHUTDOWN_MS = 120_000
+/** What containers of a framework that was removed, or of a task that is killed, may take until they have ended. */
+const END_WITHIN_MS = 45_000
 
 /**
  * What really runs: machines are never used beyond what they have, a task runs once, what is told of its end is what happened, and nothing
@@ -27,9 +31,15 @@ export class ContainerChecker implements Checker {
   /** What runs, by machine and container. */
   readonly #running = new Map<string, Map<string, SeenContainer>>()
   readonly #started = new Set<string>()
+  /** What each task was launched with, by `framework task`. */
+  readonly #needs = new Map<string, Resources>()
   readonly #ended = new Map<string, Ended>()
   readonly #told = new Map<string, TaskStatus>()
   readonly #removedAtMs = new Map<string, number>()
+  /** Containers whose framework their agent is told to shut down. */
+  readonly #doomed = new Set<string>()
+  /** When the leading master was asked to kill, by `framework task`. */
+  readonly #killedAtMs = new Map<string, number>()
 
   constructor(books: Books, machines: ReadonlyMap<string, { readonly cpus: number; readonly memoryMb: number }>) {
     this.#books = books
@@ -47,7 +57,14 @@ export class ContainerChecker implements Checker {
           container: sighting.container,
           waitStatus: sighting.waitStatus,
           isCrash: false,
+          isDoomed: this.#doomed.has(sighting.container.containerId),
         })
+        return
+      case 'masterStarted':
+        this.#killedAtMs.clear()
+        return
+      case 'called':
+        this.#called(sighting.streamId, sighting.call, atMs)
         return
       case 'agentEnded':
         this.#agentEnded(sighting.host)
@@ -59,7 +76,10 @@ export class ContainerChecker implements Checker {
         this.#updateHeard(sighting.frameworkId, sighting.status)
         return
       case 'noted':
-        if (sighting.message === 'framework removed') this.#removedAtMs.set(String(sighting.fields.frameworkId), atMs)
+        this.#noted(sighting.message, String(sighting.fields.frameworkId), atMs)
+        return
+      case 'agentTold':
+        this.#agentTold(sighting.linkId, sighting.message)
         return
       default:
         return
@@ -71,26 +91,70 @@ export class ContainerChecker implements Checker {
     return [...this.#running.values()].flatMap((containers) => [...containers.values()])
   }
 
-  /** To be asked now and then: what was removed long ago must have ended where it could be told. */
-  look(atMs: number, isReachable: (host: string) => boolean): void {
-    for (const { frameworkId, host, taskId } of this.running()) {
-      const removedAtMs = this.#removedAtMs.get(frameworkId)
-      const isOverdue = removedAtMs !== undefined && atMs - removedAtMs > SHUTDOWN_MS && isReachable(host)
-      mustHold(!isOverdue, 'removed frameworks run nothing', () => `${taskId} of ${frameworkId} still runs on ${host}`)
+  /** To be asked now and then: what was removed or killed long ago must have ended where it could be told. */
+  look(atMs: number, linkedSinceMs: (host: string) => number | undefined): void {
+    for (const container of this.running()) {
+      const { frameworkId, host, taskId } = container
+      const sinceMs = linkedSinceMs(host)
+      if (sinceMs === undefined) continue
+      const isOverdue = (whenMs: number | undefined): boolean =>
+        whenMs !== undefined && atMs - Math.max(whenMs, sinceMs) > END_WITHIN_MS
+      mustHold(!isOverdue(this.#removedAtMs.get(frameworkId)), 'removed frameworks run nothing', () => {
+        return `${taskId} of ${frameworkId} still runs on ${host}`
+      })
+      mustHold(
+        !isOverdue(this.#killedAtMs.get(keyOf(container))),
+        'kills end tasks',
+        () => `${taskId} still runs on ${host}`,
+      )
     }
   }
 
   ended(): void {
     const [left] = this.running()
     mustHold(left === undefined, 'everything ends', () => `${left?.taskId} still runs on ${left?.host}`)
-    for (const [key, { container, isCrash }] of this.#ended) {
-      if (isCrash || this.#books.removed.has(container.frameworkId)) continue
+    for (const [key, { container, isCrash, isDoomed }] of this.#ended) {
+      if (isCrash || isDoomed || this.#books.removed.has(container.frameworkId)) continue
       mustHold(
         this.#told.has(key),
         'each end is told',
         () => `the end of ${container.taskId} on ${container.host} was never told`,
       )
     }
+  }
+
+  #noted(message: string, frameworkId: string, atMs: number): void {
+    if (message === 'framework removed') this.#removedAtMs.set(frameworkId, atMs)
+    if (COMES_BACK.has(message)) this.#removedAtMs.delete(frameworkId)
+  }
+
+  #agentTold(linkId: string, message: MasterMessage): void {
+    const { run_task, run_task_group } = message
+    const frameworkId = (run_task ?? run_task_group)?.framework_info.id?.value
+    const tasks = run_task === undefined ? run_task_group?.task_group.tasks : [run_task.task]
+    for (const { task_id, resources } of tasks ?? [])
+      this.#needs.set(`${frameworkId} ${task_id.value}`, bagOf(resources))
+    this.#shutDown(linkId, message)
+  }
+
+  /** What is being shut down is given to others while it ends, as in Mesos, and its end need not be told. */
+  #shutDown(linkId: string, { type, framework_id }: MasterMessage): void {
+    if (type !== 'SHUTDOWN_FRAMEWORK' || framework_id === undefined) return
+    const host = this.#books.agentOf(linkId)?.host ?? ''
+    for (const container of this.#running.get(host)?.values() ?? []) {
+      if (container.frameworkId === framework_id.value) this.#doomed.add(container.containerId)
+    }
+    for (const [key, ended] of this.#ended) {
+      const isMeant = ended.container.host === host && ended.container.frameworkId === framework_id.value
+      if (isMeant) this.#ended.set(key, { ...ended, isDoomed: true })
+    }
+  }
+
+  #called(streamId: string | undefined, { type, kill }: Call, atMs: number): void {
+    const framework = this.#books.frameworkOf(streamId)
+    if (type !== 'KILL' || kill === undefined || framework === undefined) return
+    const key = `${framework.id} ${kill.task_id.value}`
+    if (!this.#killedAtMs.has(key)) this.#killedAtMs.set(key, atMs)
   }
 
   #containerStarted(container: SeenContainer): void {
@@ -111,27 +175,19 @@ export class ContainerChecker implements Checker {
     this.#checkUse(container.host, containers)
   }
 
-  /** Containers of one executor share what it has. */
+  /** By what their tasks were launched with. */
   #checkUse(host: string, containers: ReadonlyMap<string, SeenContainer>): void {
     const machine = this.#machines.get(host)
     if (machine === undefined) return
-    const byExecutor = new Map<string, SeenContainer>()
+    let used = Resources.empty
     for (const container of containers.values()) {
-      if (this.#books.removed.has(container.frameworkId)) continue
-      byExecutor.set(container.containerId.split('.')[0]!, container)
+      if (this.#doomed.has(container.containerId)) continue
+      used = used.plus(this.#needs.get(keyOf(container)) ?? Resources.empty)
     }
-    let [cpusMilli, memoryMb] = [0, 0]
-    for (const container of byExecutor.values()) {
-      cpusMilli += container.cpusMilli
-      memoryMb += container.memoryMb
-    }
-    mustHold(
-      cpusMilli <= machine.cpus * 1000 + 1 && memoryMb <= machine.memoryMb + 1,
-      'machines are not overloaded',
-      () => {
-        return `${host} has ${machine.cpus} cpus and ${machine.memoryMb} MB; what runs there has ${cpusMilli / 1000} and ${memoryMb}`
-      },
-    )
+    const isOver = used.cpusMilli > machine.cpus * 1000 || used.memMilli > machine.memoryMb * 1000
+    mustHold(!isOver, 'machines are not overloaded', () => {
+      return `${host} has ${machine.cpus} cpus and ${machine.memoryMb} MB; what runs there has ${used}`
+    })
   }
 
   #agentEnded(host: string): void {

@@ -87,7 +87,7 @@ export class ResourceChecker implements Checker {
       for (const [name, { value }] of Object.entries(quota?.limits ?? {})) {
         const isOffered = made.some((offer) => topRole(offer.role) === role && offer.resources.milli(name) > 0)
         const amount = held.get(role)?.get(name) ?? 0
-        mustHold(!isOffered || amount <= value * 1000, 'limits are kept', () => {
+        mustHold(!isOffered || amount <= milliOf({ value }), 'limits are kept', () => {
           return `role ${role} is offered up to ${amount / 1000} of ${name}, its limit is ${value}`
         })
       }
