@@ -194,17 +194,12 @@ export class Allocator implements OfferAllocator {
   /** Adds an agent with what is used on it; it becomes dirty. A known id is an assertion error. */
   addAgent(agentId: string, spec: AgentSpec): void {
     const agent = this.#agents.add(agentId, spec)
-    for (const [frameworkId, used] of spec.used) {
-      for (const [role, resources] of byRole(used)) {
-        const client = this.#clients.ensure(frameworkId, role)
-        this.#holdings.give(agent, client, resources, { allocations: 1 })
-      }
-    }
+    this.#hold(agent, spec.used, 1)
     this.#agents.recount(agent)
     this.#agenda.makeDirty(agent)
   }
 
-  /** Takes an agent's new total, attributes, domain or capabilities; it becomes dirty. */
+  /** Takes an agent's new total, attributes, domain, capabilities or what is held there; it becomes dirty. Refusals stay as long as attributes do. */
   updateAgent(agentId: string, change: AgentChange): void {
     const agent = this.#knownAgent(agentId)
     const { total, hostname, attributes, capabilities, domain } = change
@@ -216,10 +211,9 @@ export class Allocator implements OfferAllocator {
     agent.judged = undefined
     agent.excluded = undefined
     this.#agents.setAbilities(agent, { capabilities, domain })
-    if (total !== undefined && total !== agent.total) {
-      this.#agents.setTotal(agent, total)
-      this.#agents.recount(agent)
-    }
+    if (total !== undefined && total !== agent.total) this.#agents.setTotal(agent, total)
+    if (change.used !== undefined) this.#replaceHeld(agent, change.used)
+    if (total !== undefined || change.used !== undefined) this.#agents.recount(agent)
     agent.blocked = undefined
     this.#agenda.makeDirty(agent)
   }
@@ -386,6 +380,25 @@ export class Allocator implements OfferAllocator {
   /** Why a framework is not offered more: for each of its roles the reasons with the agents they hold for. O(roles × agents). */
   explain(frameworkId: string): Reason[] {
     return explainFramework(this.books, frameworkId)
+  }
+
+  #hold(agent: Agent, used: ReadonlyMap<string, Resources>, allocations: 0 | 1): void {
+    for (const [frameworkId, resources] of used) {
+      for (const [role, part] of byRole(resources)) {
+        this.#holdings.give(agent, this.#clients.ensure(frameworkId, role), part, { allocations })
+      }
+    }
+  }
+
+  #replaceHeld(agent: Agent, used: ReadonlyMap<string, Resources>): void {
+    const before: Client[] = []
+    for (const [index, resources] of [...agent.held]) {
+      const client = this.#clients.list[index]!
+      this.#holdings.takeBack(agent, client, resources)
+      before.push(client)
+    }
+    this.#hold(agent, used, 0)
+    for (const client of before) this.#removeIfUnused(client)
   }
 
   #run(agents: Agent[], budget: number): Allocation[] {

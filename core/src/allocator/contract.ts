@@ -98,6 +98,8 @@ export interface AgentChange {
   readonly attributes?: readonly Attribute[] | undefined
   readonly domain?: DomainInfo | undefined
   readonly capabilities?: AgentAbilities | undefined
+  /** What frameworks hold there, instead of what they held so far: the agent has come back and said so. */
+  readonly used?: ReadonlyMap<string, Resources> | undefined
 }
 
 /** How long what comes back is not offered to the same framework and role again. */

@@ -5,21 +5,26 @@ import type { Agent, MasterOffer } from './state.ts'
 import type { Turn } from './turn.ts'
 
 /**
- * Tells the allocator of an agent with all that its frameworks hold. For an agent it knows already this replaces what it knew;
- * the agent must have no offers then.
+ * Tells the allocator of an agent with all that its frameworks hold. For an agent it knows already this replaces what it knew, but for what
+ * frameworks have refused there; the agent must have no offers then.
  */
 export function seatAgent(turn: Turn, agent: Agent): void {
   const { allocator } = turn.state
-  if (agent.seated) allocator.removeAgent(agent.id)
-  agent.seated = true
-  allocator.addAgent(agent.id, {
+  const facts = {
     total: agent.total,
+    hostname: agent.info.hostname,
     attributes: agent.info.attributes ?? [],
     domain: agent.info.domain,
     capabilities: abilitiesOf(agent),
     used: new Map(agent.usedBy),
-    active: agent.active,
-  })
+  }
+  if (!agent.seated) allocator.addAgent(agent.id, { ...facts, active: agent.active })
+  else {
+    allocator.updateAgent(agent.id, facts)
+    if (agent.active) allocator.activateAgent(agent.id)
+    else allocator.deactivateAgent(agent.id)
+  }
+  agent.seated = true
   turn.state.allocationDue = true
 }
 

@@ -12,7 +12,9 @@
 
 import type { FrameworkInfo } from '@isthmus/proto/gen/mesos'
 import type { Call, CallSubscribe, CallUpdateFramework } from '@isthmus/proto/gen/scheduler'
+import { compileConstraints } from '../allocator/constraints.ts'
 import type { Amounts } from '../allocator/contract.ts'
+import { assert } from '../base/assert.ts'
 import { nextUuid } from '../base/random.ts'
 import { count } from './counters.ts'
 import { removeExecutor } from './executors.ts'
@@ -82,7 +84,7 @@ function refusal(turn: Turn, call: CallSubscribe, info: FrameworkInfo): string |
     return "User 'root' is not allowed to run frameworks without --root_submissions set"
   }
   if (info.id !== undefined && completedFrameworks.has(info.id.value)) return 'Framework has been removed'
-  return validateOfferConstraints(call.offer_constraints)
+  return validateOfferConstraints(call.offer_constraints, options.patternLimits)
 }
 
 function forbiddenChange(framework: Framework, info: FrameworkInfo): string | undefined {
@@ -146,11 +148,13 @@ export function createFramework(turn: Turn, info: FrameworkInfo): Framework {
 
 /** Tells the allocator of a framework. */
 export function addToAllocator(turn: Turn, framework: Framework): void {
-  turn.state.allocator.addFramework(framework.id, allocatorView(framework))
+  turn.state.allocator.addFramework(framework.id, allocatorView(turn, framework))
   allocateSoon(turn)
 }
 
-function allocatorView(framework: Framework) {
+function allocatorView(turn: Turn, framework: Framework) {
+  const constraints = compileConstraints(framework.offerConstraints, turn.state.options.patternLimits)
+  assert(constraints.ok, 'only constraints that were checked are kept')
   return {
     name: framework.info.name,
     roles: [...framework.roles],
@@ -158,6 +162,7 @@ function allocatorView(framework: Framework) {
     capabilities: framework.capabilities,
     active: framework.active,
     minAllocatable: minAllocatable(framework.info),
+    constraints: constraints.value,
   }
 }
 
@@ -216,7 +221,7 @@ function changeInfo(
     const offer = turn.state.offers.get(offerId)!
     if (!framework.roles.has(offer.role)) rescindOffer(turn, offer)
   }
-  const { active: _, ...view } = allocatorView(framework)
+  const { active: _, ...view } = allocatorView(turn, framework)
   turn.state.allocator.updateFramework(framework.id, view)
   for (const agentId of agentsOf(framework)) {
     const agent = turn.state.agents.get(agentId)

@@ -1,6 +1,8 @@
 /** What a master is told when it starts: who it is, and the flags its decisions depend on (names and defaults of Mesos 1.11). */
 
 import type { MasterInfo } from '@isthmus/proto/gen/mesos'
+import { PATTERN_LIMITS_DEFAULT } from '../allocator/constraints.ts'
+import type { PatternLimits } from '../allocator/pattern.ts'
 import type { Policies } from './policies.ts'
 
 /** The part every master must be given. */
@@ -49,6 +51,8 @@ export interface MasterFlags {
   readonly filterGpuResources: boolean
   /** --min_allocatable_resources as text, e.g. `cpus:0.01|mem:32`. */
   readonly minAllocatableResources: string
+  /** --offer_constraints_re2_max_program_size and --offer_constraints_re2_max_mem. */
+  readonly patternLimits: PatternLimits
   /** --framework_sorter: a name of policies.ts, or that of a module, which is in `policies` then. */
   readonly frameworkSorter: string
   /** --role_sorter, as above. */
@@ -92,6 +96,7 @@ export const MASTER_FLAG_DEFAULTS: MasterFlags = {
   rootSubmissions: true,
   filterGpuResources: true,
   minAllocatableResources: 'cpus:0.01|mem:32',
+  patternLimits: PATTERN_LIMITS_DEFAULT,
   frameworkSorter: 'drf',
   roleSorter: 'drf',
   frameworkPriorities: {},

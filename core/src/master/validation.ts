@@ -8,6 +8,8 @@
 import type { FrameworkID, FrameworkInfo } from '@isthmus/proto/gen/mesos'
 import type { Call, OfferConstraints } from '@isthmus/proto/gen/scheduler'
 import { idError, isUuid } from '@isthmus/proto/ids'
+import { compileConstraints } from '../allocator/constraints.ts'
+import type { PatternLimits } from '../allocator/pattern.ts'
 import { validateRole as validateRoleName } from '../resources/roles.ts'
 import type { FrameworkCapabilities } from './state.ts'
 
@@ -154,46 +156,11 @@ export function validateListedRoles(
   return others.length === 0 ? undefined : `Roles { ${others.join(', ')} } are not present in the master's --roles`
 }
 
-/** Checks offer constraints: no empty group, one selector and one predicate in each constraint, patterns that compile. */
-export function validateOfferConstraints(constraints: OfferConstraints | undefined): string | undefined {
-  for (const [role, { groups }] of Object.entries(constraints?.role_constraints ?? {})) {
-    if (groups === undefined || groups.length === 0) {
-      return `'OfferConstraints::role_constraints' for role ${role} must contain at least one group`
-    }
-    for (const { attribute_constraints } of groups) {
-      if (attribute_constraints === undefined || attribute_constraints.length === 0) {
-        return `'OfferConstraints::RoleConstraints::groups' for role ${role}contains an empty RoleConstraints::Group`
-      }
-      for (const constraint of attribute_constraints) {
-        const error = validateConstraint(constraint)
-        if (error !== undefined) return `A role ${role} has an invalid 'AttributeConstraint': ${error}`
-      }
-    }
-  }
-  return undefined
-}
-
-type Constraint = NonNullable<
-  NonNullable<NonNullable<OfferConstraints['role_constraints']>[string]['groups']>[number]['attribute_constraints']
->[number]
-
-function validateConstraint({ selector, predicate }: Constraint): string | undefined {
-  const { attribute_name, pseudoattribute_type } = selector
-  if ((attribute_name === undefined) === (pseudoattribute_type === undefined)) {
-    return "Exactly one of 'AttributeConstraint::Selector::name' or 'AttributeConstraint::Selector::pseudoattribute_type' must be set"
-  }
-  if (pseudoattribute_type === 'UNKNOWN') return 'Unknown pseudoattribute type'
-  if (Object.values(predicate).every((value) => value === undefined)) return 'Unknown predicate type'
-  const pattern = predicate.text_matches?.regex ?? predicate.text_not_matches?.regex
-  return pattern === undefined ? undefined : validatePattern(pattern)
-}
-
-function validatePattern(pattern: string): string | undefined {
-  try {
-    new RegExp(pattern, 'u')
-    return undefined
-  } catch {
-    const reason = /\((?!.*\))/.test(pattern) ? `missing ): ${pattern}` : `invalid pattern: ${pattern}`
-    return `Failed to construct regex from pattern '${pattern}': ${reason}`
-  }
+/** Checks offer constraints: no empty group, one selector and one predicate in each constraint, patterns within their limits. */
+export function validateOfferConstraints(
+  constraints: OfferConstraints | undefined,
+  limits: PatternLimits,
+): string | undefined {
+  const compiled = compileConstraints(constraints, limits)
+  return compiled.ok ? undefined : compiled.rejection.message
 }

@@ -48,7 +48,7 @@ function masterFlags(flags: FlagValues): MasterFlags {
     patternLimits: {
       programSize:
         flags.number('offer_constraints_re2_max_program_size') ?? MASTER_FLAG_DEFAULTS.patternLimits.programSize,
-      bytes: flags.bytes('offer_constraints_re2_max_mem') ?? MASTER_FLAG_DEFAULTS.patternLimits.bytes,
+      bytes: flags.sizeBytes('offer_constraints_re2_max_mem') ?? MASTER_FLAG_DEFAULTS.patternLimits.bytes,
     },
     frameworkSorter: flags.text('framework_sorter') ?? MASTER_FLAG_DEFAULTS.frameworkSorter,
     roleSorter: flags.text('role_sorter') ?? MASTER_FLAG_DEFAULTS.roleSorter,
