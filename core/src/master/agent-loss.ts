@@ -5,6 +5,7 @@
  * link closed ─▶ disconnected: offers rescinded; tasks of frameworks that do not checkpoint are lost at once
  * PING without an answer, agent_ping_timeout × max_agent_ping_timeouts ─▶ unreachable (registry) ─▶ TASK_UNREACHABLE or TASK_LOST, FAILURE
  * UNREGISTER ─▶ removed (registry) ─▶ TASK_LOST, FAILURE
+ * START_MAINTENANCE of its machine ─▶ removed (registry) ─▶ TASK_LOST, FAILURE, SHUTDOWN to the agent
  * MARK_AGENT_GONE ─▶ gone for ever (registry) ─▶ TASK_GONE_BY_OPERATOR or TASK_LOST, FAILURE, SHUTDOWN to the agent
  * a new agent at the same address ─▶ as removed
  * ```
@@ -12,6 +13,7 @@
  */
 
 import type { TaskState, TaskStatusReason } from '@isthmus/proto/gen/mesos'
+import { endOperations } from './agent-operations.ts'
 import { count } from './counters.ts'
 import { removeExecutor } from './executors.ts'
 import { forgetNegotiations, rescindAgentInverseOffers } from './inverse-offers.ts'
@@ -81,7 +83,13 @@ export function leaveAgent(turn: Turn, agent: Agent, reason: string): void {
 }
 
 /** Why an agent is taken out of the books. */
-export type LossKind = 'unreachable' | 'unregistered' | 'replaced' | 'gone'
+export type LossKind = 'unreachable' | 'unregistered' | 'machineDown' | 'replaced' | 'gone'
+
+const REMOVALS = {
+  unregistered: 'the agent unregistered',
+  machineDown: "Operator initiated 'Machine DOWN'",
+  replaced: 'a new agent registered at the same address',
+} as const
 
 const MARKED_GONE = 'Agent has been marked gone'
 
@@ -105,11 +113,12 @@ export function loseAgent(turn: Turn, agent: Agent, kind: LossKind): void {
   rescindAgentOffers(turn, agent)
   rescindAgentInverseOffers(turn, agent)
   forgetNegotiations(turn, agent.id)
+  state.unavailable.delete(agent.id)
   state.agents.delete(agent.id)
   const key = addressKey(agent.info.hostname, agent)
   if (state.agentsByAddress.get(key) === agent.id) state.agentsByAddress.delete(key)
   state.allocator.removeAgent(agent.id)
-  dropOperations(turn, agent)
+  endOperations(turn, agent, kind === 'machineDown' ? 'unregistered' : kind)
   for (const framework of state.frameworks.values()) {
     sendEvent(turn, framework, { type: 'FAILURE', failure: { agent_id: { value: agent.id } } })
   }
@@ -133,8 +142,9 @@ function endingOf(turn: Turn, hostname: string, kind: LossKind): Ending {
         unreachableAtMs: turn.atMs,
       }
     case 'unregistered':
+    case 'machineDown':
     case 'replaced': {
-      const why = kind === 'replaced' ? 'a new agent registered at the same address' : 'the agent unregistered'
+      const why = REMOVALS[kind]
       return {
         state: () => 'TASK_LOST',
         reason: () => 'REASON_AGENT_REMOVED',
@@ -185,12 +195,6 @@ export function endUnreachable(turn: Turn, agentId: string): void {
 function frameworksOn(turn: Turn, agent: Agent): Framework[] {
   const ids = new Set([...agent.tasks.keys(), ...agent.executors.keys()])
   return [...ids].map((id) => turn.state.frameworks.get(id)!)
-}
-
-function dropOperations(turn: Turn, agent: Agent): void {
-  for (const operation of turn.state.operations.values()) {
-    if (operation.agentId === agent.id) turn.state.operations.delete(operation.uuid)
-  }
 }
 
 function closeAgentLink(turn: Turn, agent: Agent, kind: LossKind): void {

@@ -10,6 +10,7 @@ import type { AgentMessageReregister } from '@isthmus/proto/gen/agent-link'
 import type { ExecutorInfo, FrameworkInfo, Task } from '@isthmus/proto/gen/mesos'
 import { joinLink, registration } from './agent-links.ts'
 import { ping } from './agent-loss.ts'
+import { adoptOperations } from './agent-operations.ts'
 import { seatAgent } from './agent-resources.ts'
 import { bagOf, roleOf } from './bag.ts'
 import { count } from './counters.ts'
@@ -45,6 +46,7 @@ export function readoptAgent(turn: Turn, agent: Agent, { linkId, reregister }: R
   for (const executor of reregister.executors ?? []) adoptExecutor(turn, agent, executor)
   for (const task of reregister.tasks ?? []) adoptTask(turn, agent, task)
   if (reregister.resources !== undefined) agent.total = bagOf(reregister.resources)
+  adoptOperations(turn, agent, reregister.operations ?? [])
   seatAgent(turn, agent)
   joinLink(turn, agent, linkId)
   sendToAgent(turn, agent, {

@@ -14,6 +14,7 @@ import type { AgentInfo } from '@isthmus/proto/gen/mesos'
 import { idError } from '@isthmus/proto/ids'
 import { joinLink, openLink, refuseLink, registration } from './agent-links.ts'
 import { disconnectAgent, leaveAgent, loseAgent, ping } from './agent-loss.ts'
+import { adoptOperations } from './agent-operations.ts'
 import { seatAgent } from './agent-resources.ts'
 import { readoptAgent } from './agent-return.ts'
 import { AgentTasks } from './agent-tasks.ts'
@@ -21,6 +22,7 @@ import { bagOf, validateResources } from './bag.ts'
 import { count } from './counters.ts'
 import type { AgentConnected, AgentMessages } from './events.ts'
 import { exitedExecutor, messageFromExecutor } from './executors.ts'
+import { enlist, isMachineDown, machineAt } from './maintenance.ts'
 import { addressKey, agentMessage, isMastersVerdict } from './messages.ts'
 import { operationFromAgent } from './operation-status.ts'
 import type { RegistryRecord } from './registry.ts'
@@ -42,21 +44,29 @@ export function agentConnected(turn: Turn, event: AgentConnected): void {
   }
 }
 
+const MACHINE_DOWN = 'Machine is `DOWN`'
+
 function connectNew(turn: Turn, requestId: string, register: AgentMessageRegister): void {
   const { state } = turn
   count(state.counters, 'master/messages_register_slave')
-  const error = validateAgent(register.agent_info)
+  const error = validateAgent(register.agent_info) ?? validateKept(register)
   if (error !== undefined) {
     respond(turn, requestId, 400, `Invalid agent: ${error}`)
     return
   }
   const linkId = openLink(turn, requestId)
+  const { hostname } = register.agent_info
+  if (isMachineDown(state, { hostname, ip: placeOf(register).ip })) {
+    refuseLink(turn, linkId, MACHINE_DOWN)
+    return
+  }
   const id = `${state.options.masterId}-S${state.nextAgent++}`
   const agentInfo: AgentInfo = { ...register.agent_info, id: { value: id } }
   commit(turn, admissionRecords(state, agentInfo, placeOf(register)), {
     kind: 'admitAgent',
     linkId,
     agentInfo,
+    register,
     reregister: undefined,
     version: register.version,
     capabilities: register.capabilities ?? [],
@@ -119,8 +129,9 @@ function refusalOf(
 ): string | undefined {
   const id = reregister.agent_info.id!.value
   if (state.registry.gone.has(id)) return 'Agent has been marked gone'
-  if (agent === undefined) return undefined
   const { ip } = placeOf(reregister)
+  if (isMachineDown(state, { hostname: reregister.agent_info.hostname, ip })) return MACHINE_DOWN
+  if (agent === undefined) return undefined
   if (agent.info.hostname === reregister.agent_info.hostname && agent.ip === ip) return undefined
   return `Agent ${id} reregistered from another machine (${reregister.agent_info.hostname}, ${ip}) than it registered from (${agent.info.hostname}, ${agent.ip})`
 }
@@ -137,10 +148,15 @@ function validateAgent(info: AgentInfo): string | undefined {
 /** Bounds on what one agent may bring back, so that a broken one cannot fill the master. */
 const MAX_RETURNED = 1_000_000
 
+function validateKept({ resources = [], operations = [] }: AgentMessageRegister): string | undefined {
+  if (operations.length > MAX_RETURNED) return 'too many operations'
+  return validateResources(resources)
+}
+
 function validateReturn(reregister: AgentMessageReregister): string | undefined {
   const id = reregister.agent_info.id!.value
-  const { tasks = [], executors = [], frameworks = [], resources } = reregister
-  if (tasks.length + executors.length + frameworks.length > MAX_RETURNED) return 'too many tasks'
+  const { tasks = [], executors = [], frameworks = [], operations = [], resources } = reregister
+  if (tasks.length + executors.length + frameworks.length + operations.length > MAX_RETURNED) return 'too many tasks'
   const known = new Set(frameworks.map(({ id: frameworkId }) => frameworkId?.value))
   const totals = validateResources(resources ?? [])
   if (totals !== undefined) return totals
@@ -184,6 +200,12 @@ export function admit(turn: Turn, admission: Extract<Continuation, { kind: 'admi
     return
   }
   state.recoveredAgents.delete(id)
+  if (isMachineDown(state, { hostname: agentInfo.hostname, ip: admission.ip })) {
+    // It asked before its machine went down.
+    refuseLink(turn, linkId, MACHINE_DOWN)
+    commit(turn, [{ kind: 'agentRemoved', agentId: id }], { kind: 'machineLeft', agentId: id })
+    return
+  }
   const known = state.agents.get(id)
   if (known !== undefined && reregister !== undefined) {
     known.info = agentInfo
@@ -196,9 +218,11 @@ export function admit(turn: Turn, admission: Extract<Continuation, { kind: 'admi
   if (before !== undefined && before.id !== id) replace(turn, before)
   const agent = createAgent(turn, admission)
   state.agents.set(id, agent)
+  enlist(turn, agent)
   state.agentsByAddress.set(addressKey(agentInfo.hostname, admission), id)
   if (reregister === undefined) {
     register(turn, agent, linkId)
+    adoptOperations(turn, agent, admission.register?.operations ?? [])
     return
   }
   readoptAgent(turn, agent, { linkId, reregister })
@@ -243,9 +267,10 @@ function createAgent(turn: Turn, admission: Extract<Continuation, { kind: 'admit
     drain: admitted?.drain,
     registeredAtMs: turn.atMs,
     reregisteredAtMs: 0,
-    total: bagOf(reregister?.resources ?? agentInfo.resources ?? []),
+    total: bagOf((reregister ?? admission.register)?.resources ?? agentInfo.resources ?? []),
     offers: new Set(),
     inverseOffers: new Set(),
+    unavailability: machineAt(turn.state, { hostname: agentInfo.hostname, ip })?.unavailability,
     tasks: new AgentTasks(),
     executors: new Map(),
     usedBy: new Map(),

@@ -11,6 +11,9 @@ import { count } from './counters.ts'
 import type { Agent, Framework, MasterOperation } from './state.ts'
 import { sendEvent, sendToAgent, type Turn } from './turn.ts'
 
+/** How long after an agent's registration operations wait for a framework that nobody knows; as in Mesos. */
+const ORPHAN_WAIT_MS = 300_000
+
 /** An agent reports an operation: forwarded to the framework when it asked for feedback (an id), else settled. */
 export function operationFromAgent(turn: Turn, agent: Agent, message: AgentMessageOperationStatusUpdate): void {
   const { state } = turn
@@ -21,15 +24,36 @@ export function operationFromAgent(turn: Turn, agent: Agent, message: AgentMessa
     return
   }
   count(state.counters, 'master/valid_operation_status_updates')
-  const statuses = [...(operation.operation.statuses ?? []), message.status]
-  operation.operation = { ...operation.operation, latest_status: message.status, statuses }
-  countOperation(turn, operation.operation.info.type, message.status.state)
+  enterStatus(turn, operation, message.status)
   const framework = operation.frameworkId === undefined ? undefined : state.frameworks.get(operation.frameworkId)
+  if (isAwaited(turn, agent, operation)) return
   const wantsFeedback = operation.operation.info.id !== undefined && framework !== undefined
   if (wantsFeedback) tell(turn, framework, { ...message.status, agent_id: { value: agent.id } })
   if (!wantsFeedback || message.status.uuid === undefined) {
     if (message.status.state !== 'OPERATION_PENDING') settle(turn, agent, operation, message.status)
   }
+}
+
+/** Said again it is entered once. */
+function enterStatus(turn: Turn, operation: MasterOperation, status: OperationStatus): void {
+  const { statuses = [], info } = operation.operation
+  const isKnown = statuses.some(
+    ({ uuid }) => uuid !== undefined && status.uuid !== undefined && sameUuid(uuid, status.uuid),
+  )
+  if (isKnown) return
+  operation.operation = { ...operation.operation, latest_status: status, statuses: [...statuses, status] }
+  countOperation(turn, info.type, status.state)
+}
+
+function sameUuid(one: { readonly value: Uint8Array }, other: { readonly value: Uint8Array }): boolean {
+  return hex(one.value) === hex(other.value)
+}
+
+/** After a failover an agent may be back before the framework that has to acknowledge; the agent says it again. */
+function isAwaited({ state, atMs }: Turn, agent: Agent, { frameworkId, operation }: MasterOperation): boolean {
+  if (frameworkId === undefined || operation.info.id === undefined) return false
+  if (state.frameworks.has(frameworkId) || state.completedFrameworks.has(frameworkId)) return false
+  return atMs - Math.max(agent.registeredAtMs, agent.reregisteredAtMs) < ORPHAN_WAIT_MS
 }
 
 function settle(turn: Turn, agent: Agent, operation: MasterOperation, status: OperationStatus): void {

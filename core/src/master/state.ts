@@ -10,7 +10,7 @@
  * Each offer, task and executor is indexed by its framework and by its agent; invariants.ts checks that both agree.
  */
 
-import type { AgentMessageReregister } from '@isthmus/proto/gen/agent-link'
+import type { AgentMessageRegister, AgentMessageReregister } from '@isthmus/proto/gen/agent-link'
 import type {
   AgentInfo,
   AgentInfoCapability,
@@ -21,6 +21,7 @@ import type {
   HealthCheck,
   KillPolicy,
   Labels,
+  MachineID,
   Operation,
   TaskState,
   TaskStatus,
@@ -188,6 +189,8 @@ export interface Agent {
   total: Resources
   readonly offers: Set<string>
   readonly inverseOffers: Set<string>
+  /** Of its machine, by the schedule of maintenance. */
+  unavailability: Unavailability | undefined
   /** Framework id → task id → task. */
   readonly tasks: AgentTasks
   readonly executors: Map<string, Map<string, MasterExecutor>>
@@ -213,6 +216,7 @@ export type Continuation =
       readonly kind: 'admitAgent'
       readonly linkId: string
       readonly agentInfo: AgentInfo
+      readonly register?: AgentMessageRegister | undefined
       readonly reregister: AgentMessageReregister | undefined
       readonly version: string
       readonly capabilities: readonly AgentInfoCapability[]
@@ -223,6 +227,16 @@ export type Continuation =
   | { readonly kind: 'agentLeft'; readonly agentId: string; readonly reason: string }
   | { readonly kind: 'agentGone'; readonly agentId: string; readonly requestId: string | undefined }
   | { readonly kind: 'agentActivation'; readonly agentId: string; readonly requestId: string | undefined }
+  /** The schedule of maintenance changed, or machines are up. */
+  | { readonly kind: 'maintenanceScheduled'; readonly requestId: string }
+  | {
+      readonly kind: 'machinesDown'
+      readonly requestId: string
+      readonly machines: readonly MachineID[]
+      readonly agentIds: readonly string[]
+    }
+  /** An agent that came while its machine was taken down left the registry. */
+  | { readonly kind: 'machineLeft'; readonly agentId: string }
   | { readonly kind: 'weights'; readonly requestId: string; readonly roles: readonly string[] }
   | { readonly kind: 'quotas'; readonly requestId: string; readonly roles: readonly string[] }
 
@@ -253,6 +267,10 @@ export interface MasterState {
   readonly subscribers: Set<string>
   readonly offers: Map<string, MasterOffer>
   readonly inverseOffers: Map<string, MasterInverseOffer>
+  /** Ids of agents with an unavailability. */
+  readonly unavailable: Set<string>
+  /** Those whose frameworks have not been asked since it changed. */
+  readonly askAboutMaintenance: Set<string>
   readonly operations: Map<string, MasterOperation>
   /** Ids of agents that are being drained. */
   readonly draining: Set<string>
