@@ -28,6 +28,11 @@ const COMMANDS: readonly Command[] = [
     run: async (argv) => (await import('./run.ts')).main(argv),
   },
   {
+    name: 'sim',
+    about: 'Lets masters, agents and frameworks live in virtual time, with faults, and checks them.',
+    run: async (argv) => (await import('./sim.ts')).main(argv),
+  },
+  {
     name: 'yarn-bridge',
     about: 'Runs Hadoop YARN NodeManagers on offered resources.',
     run: (argv) => runModule(BRIDGE_MODULE, argv),
