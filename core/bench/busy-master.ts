@@ -5,7 +5,7 @@
 
 import { decode, encode } from '@isthmus/proto/codec'
 import type { AgentMessage } from '@isthmus/proto/gen/agent-link'
-import type { ContainerStatus, Resource, TaskInfo, TaskState } from '@isthmus/proto/gen/mesos'
+import type { ContainerStatus, Offer, Resource, TaskInfo, TaskState, TaskStatus } from '@isthmus/proto/gen/mesos'
 import type { Call, Event } from '@isthmus/proto/gen/scheduler'
 import { createRandom, nextUuidBytes } from '../src/base/random.ts'
 import type { MasterEffect } from '../src/master/effects.ts'
@@ -39,6 +39,11 @@ const START_MS = 1_700_000_000_000
 /** Jobs of a framework; tasks of one job are alike but for their ids. */
 const JOBS = 50
 
+/** What frameworks are told; anything else means that something went wrong. */
+const STATES: ReadonlySet<TaskState> = new Set<TaskState>(['TASK_STARTING', 'TASK_RUNNING', 'TASK_FINISHED'])
+
+const HEALTH = 'REASON_TASK_HEALTH_CHECK_STATUS_UPDATED'
+
 function scalar(name: string, value: number): Resource {
   return { name, type: 'SCALAR', scalar: { value } }
 }
@@ -48,6 +53,8 @@ export class BusyMaster {
   readonly state: MasterState
   readonly load: Load
   atMs = START_MS
+  /** Since it was set to 0. */
+  longestStepMs = 0
   readonly #streams = new Map<string, string>()
   readonly #links = new Map<string, string>()
   readonly #offers: NonNullable<Event['offers']>['offers'][] = []
@@ -120,6 +127,22 @@ export class BusyMaster {
     expect(known === all, `all tasks are known (${known} of ${all})`)
   }
 
+  /** Launches tasks wherever there is room again, as `fill` does, in one round. */
+  refill(visit: (task: RunningTask) => void): void {
+    this.pass(1000)
+    for (const offers of this.#offers.splice(0)) for (const offer of offers ?? []) this.#use(offer, visit)
+  }
+
+  /** A task that runs is found healthy. */
+  check(task: RunningTask): void {
+    this.update(task, 'TASK_RUNNING', { executor_pid: 4711 }, { healthy: true, reason: HEALTH })
+  }
+
+  /** A task ends well. */
+  end(task: RunningTask): void {
+    this.update(task, 'TASK_FINISHED', { executor_pid: 4711 })
+  }
+
   /** Lets time pass and the batch allocation run. */
   pass(ms: number): void {
     this.atMs += ms
@@ -127,7 +150,12 @@ export class BusyMaster {
   }
 
   /** A status update of a task by its agent and, when the agent waits for it, its acknowledgement. */
-  update({ taskId, frameworkId, agentId, linkId }: RunningTask, state: TaskState, more: ContainerStatus): void {
+  update(
+    { taskId, frameworkId, agentId, linkId }: RunningTask,
+    state: TaskState,
+    container_status: ContainerStatus,
+    more: Partial<TaskStatus> = {},
+  ): void {
     const uuid = nextUuidBytes(this.#random)
     const status = {
       task_id: { value: taskId },
@@ -137,7 +165,8 @@ export class BusyMaster {
       executor_id: { value: taskId },
       timestamp: this.atMs / 1000,
       uuid,
-      container_status: more,
+      container_status,
+      ...more,
     }
     const status_update = { framework_id: { value: frameworkId }, status, latest_state: state }
     const message = transported({ type: 'STATUS_UPDATE', status_update })
@@ -146,13 +175,13 @@ export class BusyMaster {
     this.#call({ type: 'ACKNOWLEDGE', framework_id: { value: frameworkId }, acknowledge })
   }
 
-  #use(
-    offer: { id: { value: string }; agent_id: { value: string }; framework_id: { value: string } },
-    visit: (task: RunningTask) => void,
-  ) {
+  #use(offer: Offer, visit: (task: RunningTask) => void): void {
     const frameworkId = offer.framework_id.value
     const agentId = offer.agent_id.value
-    const tasks = Array.from({ length: this.load.tasksPerOffer }, () => this.#task(agentId, frameworkId))
+    const cpus = offer.resources?.find(({ name }) => name === 'cpus')?.scalar?.value ?? 0
+    const tasks = Array.from({ length: Math.min(cpus, this.load.tasksPerOffer) }, () =>
+      this.#task(agentId, frameworkId),
+    )
     this.#call({
       type: 'ACCEPT',
       framework_id: { value: frameworkId },
@@ -204,7 +233,10 @@ export class BusyMaster {
   }
 
   #play(cue: Cue): void {
-    for (const effect of step(this.state, { ...cue, atMs: this.atMs } as MasterEvent)) this.#perform(effect)
+    const start = performance.now()
+    const effects = step(this.state, { ...cue, atMs: this.atMs } as MasterEvent)
+    this.longestStepMs = Math.max(this.longestStepMs, performance.now() - start)
+    for (const effect of effects) this.#perform(effect)
   }
 
   #perform(effect: MasterEffect): void {
@@ -219,7 +251,7 @@ export class BusyMaster {
     else if (event.type === 'OFFERS') this.#offers.push(event.offers!.offers)
     else if (event.type === 'UPDATE') {
       const { state, message } = event.update!.status
-      expect(state === 'TASK_STARTING' || state === 'TASK_RUNNING', `a task is ${state}: ${message}`)
+      expect(STATES.has(state), `a task is ${state}: ${message}`)
     }
   }
 }
