@@ -3,6 +3,7 @@
 import { Allocator, checkAllocator } from '../allocator/allocator.ts'
 import { assert } from '../base/assert.ts'
 import { addAll, type Bag, contains, sameBag, unallocated } from './bag.ts'
+import { machineKey, sameUnavailability } from './machines.ts'
 import { holdsResources } from './messages.ts'
 import type { Agent, Framework, MasterState } from './state.ts'
 
@@ -13,6 +14,7 @@ export function checkInvariants(state: MasterState): void {
   for (const framework of state.completedFrameworks.values()) checkCompleted(state, framework)
   checkOffers(state)
   checkInverseOffers(state)
+  checkMaintenance(state)
   checkConnections(state)
   checkBounds(state)
   if (state.allocator instanceof Allocator) checkAllocator(state.allocator)
@@ -116,6 +118,22 @@ function checkInverseOffers(state: MasterState): void {
   }
   for (const { inverseOffers } of state.agents.values()) {
     for (const id of inverseOffers) assert(asked.has(id), `inverse offer ${id} of an agent is in the books`)
+  }
+}
+
+function checkMaintenance(state: MasterState): void {
+  const { machines } = state.registry.maintenance
+  for (const agent of state.agents.values()) {
+    const machine = machines.get(machineKey({ hostname: agent.info.hostname, ip: agent.ip }))
+    assert(sameUnavailability(agent.unavailability, machine?.unavailability), 'an agent knows the schedule')
+    assert(state.unavailable.has(agent.id) === (machine !== undefined), 'agents of the schedule are listed')
+    assert(machine?.mode !== 'DOWN' || agent.leaving, 'nothing stays on a machine that is down')
+  }
+  for (const id of state.unavailable) assert(state.agents.has(id), `unavailable agent ${id} is in the books`)
+  for (const { kind, agentId, unavailability } of state.inverseOffers.values()) {
+    if (kind !== 'maintenance') continue
+    const wanted = state.agents.get(agentId)?.unavailability
+    assert(wanted !== undefined && sameUnavailability(unavailability, wanted), 'inverse offers say what is scheduled')
   }
 }
 

@@ -17,20 +17,36 @@ interface Scene {
   readonly ask: (kind: InverseOfferKind, more?: Partial<InverseOfferRequest>) => InverseOffer[]
 }
 
+/** The schedule of maintenance makes the master ask by itself. */
+function schedule(stage: Rehearsal): void {
+  const windows = [{ machine_ids: [{ hostname: 'agent.test', ip: '127.0.0.1' }], unavailability: START }]
+  stage.operate({ type: 'UPDATE_MAINTENANCE_SCHEDULE', update_maintenance_schedule: { schedule: { windows } } })
+}
+
+function askDirectly(
+  stage: Rehearsal,
+  framework: StageFramework,
+  agent: StageAgent,
+  more: Partial<InverseOfferRequest>,
+): void {
+  const { state, atMs } = stage
+  const turn: Turn = { state, atMs, effects: [], records: [], continuations: [] }
+  const request = { framework: state.frameworks.get(framework.id)!, agent: state.agents.get(agent.id)! }
+  createInverseOffers(turn, [{ ...request, kind: 'reclaim', unavailability: START, ...more }])
+  checkInvariants(state)
+  for (const effect of turn.effects) {
+    if (effect.kind === 'sendEvent') framework.events.push(effect.event)
+    if (effect.kind === 'setTimer') stage.timers.set(effect.key, effect)
+  }
+}
+
 function scene(flags: ConstructorParameters<typeof Rehearsal>[0] = {}): Scene {
   const stage = new Rehearsal(flags)
   const framework = stage.subscribe({ failover_timeout: 100 })
   const agent = stage.register()
   const ask: Scene['ask'] = (kind, more = {}) => {
-    const { state, atMs } = stage
-    const turn: Turn = { state, atMs, effects: [], records: [], continuations: [] }
-    const request = { framework: state.frameworks.get(framework.id)!, agent: state.agents.get(agent.id)! }
-    createInverseOffers(turn, [{ ...request, kind, unavailability: START, ...more }])
-    checkInvariants(state)
-    for (const effect of turn.effects) {
-      if (effect.kind === 'sendEvent') framework.events.push(effect.event)
-      if (effect.kind === 'setTimer') stage.timers.set(effect.key, effect)
-    }
+    if (kind === 'maintenance') schedule(stage)
+    else askDirectly(stage, framework, agent, more)
     return framework.events.splice(0).flatMap(({ inverse_offers }) => inverse_offers?.inverse_offers ?? [])
   }
   return { stage, framework, agent, ask }
@@ -44,7 +60,7 @@ test('an inverse offer for maintenance looks as Mesos makes it', (t) => {
   const { framework, agent, ask } = scene()
   t.deepEqual(ask('maintenance'), [
     {
-      id: { value: 'm-O1' },
+      id: { value: 'm-O2' },
       url: { scheme: 'http', address: { hostname: 'agent.test', ip: '127.0.0.1', port: 5051 }, path: '/slave(1)' },
       framework_id: { value: framework.id },
       agent_id: { value: agent.id },
@@ -78,7 +94,11 @@ for (const type of ['ACCEPT_INVERSE_OFFERS', 'DECLINE_INVERSE_OFFERS'] as const)
     t.is(answer.status, 202)
     t.is(it.stage.state.inverseOffers.size, 0)
     t.deepEqual(it.framework.events, [])
-    t.deepEqual(saidOf(it, 'maintenance')?.answer, { isAccepted: isAccept, offerId: 'm-O1', atMs: it.stage.atMs })
+    t.deepEqual(saidOf(it, 'maintenance')?.answer, {
+      isAccepted: isAccept,
+      offerId: offer!.id.value,
+      atMs: it.stage.atMs,
+    })
     const known = it.stage.state.frameworks.get(it.framework.id)!
     t.true(isRefused(known, it.agent.id, 'maintenance', it.stage.atMs + 6_999))
     t.false(isRefused(known, it.agent.id, 'maintenance', it.stage.atMs + 7_000))
@@ -138,7 +158,7 @@ test('asking again takes the earlier inverse offer of that kind back', (t) => {
   it.ask('reclaim')
   t.deepEqual(
     [...it.stage.state.inverseOffers.values()].map(({ id, kind }) => `${id} ${kind}`),
-    ['m-O1 maintenance', 'm-O3 reclaim'],
+    ['m-O2 maintenance', 'm-O4 reclaim'],
   )
 })
 
@@ -158,7 +178,7 @@ test('an agent that is deactivated, disconnected or lost takes its inverse offer
     const told = it.framework.events.map(({ type, rescind_inverse_offer: rescinded }) => {
       return rescinded === undefined ? type : rescinded.inverse_offer_id.value
     })
-    t.deepEqual(told.slice(0, 3), ['RESCIND', 'm-O1', 'm-O2'])
+    t.deepEqual(told.slice(0, 3), ['RESCIND', 'm-O2', 'm-O3'])
     t.is(it.stage.state.inverseOffers.size, 0)
   }
 })
@@ -185,19 +205,17 @@ test('a framework that goes or fails over is asked nothing any more', (t) => {
 
 test('offer_timeout ends inverse offers for maintenance, which are not deadlines of their own', (t) => {
   const it = scene({ offerTimeoutMs: 30_000 })
-  it.ask('maintenance')
-  it.ask('reclaim')
+  const [asked] = it.ask('maintenance')
+  const [reclaimed] = it.ask('reclaim')
   it.stage.pass(30_000)
-  t.deepEqual(
-    [...it.stage.state.inverseOffers.values()].map(({ kind }) => kind),
-    ['reclaim'],
-  )
-  t.true(it.framework.events.some(({ type }) => type === 'RESCIND_INVERSE_OFFER'))
+  const rescinded = it.framework.events.flatMap(({ rescind_inverse_offer: one }) => one?.inverse_offer_id.value ?? [])
+  t.deepEqual(rescinded, [asked?.id.value])
+  t.true(it.stage.state.inverseOffers.has(reclaimed!.id.value))
 })
 
 test('GET_FRAMEWORKS shows the inverse offers that are outstanding', (t) => {
   const it = scene()
   it.ask('maintenance')
   const shown = it.stage.operate({ type: 'GET_FRAMEWORKS' }).response?.get_frameworks?.frameworks?.[0]
-  t.like(shown?.inverse_offers?.[0], { id: { value: 'm-O1' }, agent_id: { value: it.agent.id } })
+  t.like(shown?.inverse_offers?.[0], { id: { value: 'm-O2' }, agent_id: { value: it.agent.id } })
 })

@@ -3,7 +3,7 @@
  *
  * - scheduler-calls.ts → frameworks.ts, accept.ts → launch.ts → tasks.ts, reconcile.ts, executors.ts, operations.ts
  * - agents.ts (register, messages), agent-return.ts (reregister), agent-loss.ts (ping, disconnect, unreachable, gone)
- * - offers.ts (allocations → offers), inverse-offers.ts, operators.ts (operator calls), subscribers.ts (operator stream), registry.ts (durable facts)
+ * - offers.ts (allocations → offers), inverse-offers.ts, maintenance.ts, operators.ts (operator calls), subscribers.ts (operator stream), registry.ts (durable facts)
  * - views.ts for everything that only shows the state; invariants.ts for what must always hold.
  *
  * It is not the HTTP server: parsing, negotiation, authentication and encoding are in core/src/io/http.
@@ -18,6 +18,7 @@ import type { MasterEffect } from './effects.ts'
 import type { MasterEvent, MasterTimer } from './events.ts'
 import { beat, disconnectFramework, removeFramework } from './frameworks.ts'
 import { rescindInverseOffer } from './inverse-offers.ts'
+import { askAboutAll, askAboutNew, machinesDown, maintenanceScheduled } from './maintenance.ts'
 import { allocateBatch, allocateDirty, rescindOffer } from './offers.ts'
 import { applyQuota, quotasStored } from './operator-quota.ts'
 import { activationStored, operatorCalled, weightsStored } from './operators.ts'
@@ -51,6 +52,8 @@ export function createMaster(options: MasterOptions, records: readonly RegistryR
     subscribers: new Set(),
     offers: new Map(),
     inverseOffers: new Map(),
+    unavailable: new Set(),
+    askAboutMaintenance: new Set(),
     operations: new Map(),
     draining: new Set(),
     recentBags: [],
@@ -79,6 +82,7 @@ export function step(state: MasterState, event: MasterEvent): MasterEffect[] {
   if (state.allocationDue && !state.abdicated) {
     state.allocationDue = false
     allocateDirty(turn)
+    askAboutNew(turn)
   }
   flush(turn)
   return turn.effects
@@ -152,6 +156,7 @@ function timerFired(turn: Turn, timer: MasterTimer): void {
     case 'allocation':
       setTimer(turn, timer, turn.atMs + state.options.allocationIntervalMs)
       allocateBatch(turn)
+      askAboutAll(turn)
       return
     case 'allocationRest':
       state.allocationDue = true
@@ -243,6 +248,17 @@ function resume(turn: Turn, then: Continuation): void {
     case 'agentActivation':
       activationStored(turn, then.agentId, then.requestId)
       return
+    case 'maintenanceScheduled':
+      maintenanceScheduled(turn, then.requestId)
+      return
+    case 'machinesDown':
+      machinesDown(turn, then)
+      return
+    case 'machineLeft': {
+      const agent = state.agents.get(then.agentId)
+      if (agent?.leaving === true) loseAgent(turn, agent, 'machineDown')
+      return
+    }
     case 'weights':
       weightsStored(turn, then.roles, then.requestId)
       return

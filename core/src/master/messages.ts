@@ -54,6 +54,7 @@ export function offerMessage(offer: MasterOffer, agent: Agent, framework: Framew
     resources: presented(offer.resources, framework.capabilities),
     attributes: agent.info.attributes,
     executor_ids: executorIds(agent, framework),
+    unavailability: agent.unavailability,
     allocation_info: framework.capabilities.multiRole ? { role: offer.role } : undefined,
   }
 }

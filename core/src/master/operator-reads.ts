@@ -10,6 +10,7 @@ import type {
   ResponseGetTasks,
 } from '@isthmus/proto/gen/master'
 import { toMessages } from './bag.ts'
+import { maintenanceSchedule, maintenanceStatus } from './maintenance.ts'
 import { agentMessage, frameworkDetails, taskMessage } from './messages.ts'
 import { quotaStatus } from './operator-quota.ts'
 import { masterInfo } from './options.ts'
@@ -82,9 +83,12 @@ function readPool(state: MasterState, call: Call): Response | undefined {
     case 'GET_QUOTA':
       return { type: 'GET_QUOTA', get_quota: { status: quotaStatus(state) } }
     case 'GET_MAINTENANCE_STATUS':
-      return { type: 'GET_MAINTENANCE_STATUS', get_maintenance_status: { status: {} } }
+      return { type: 'GET_MAINTENANCE_STATUS', get_maintenance_status: { status: maintenanceStatus(state) } }
     case 'GET_MAINTENANCE_SCHEDULE':
-      return { type: 'GET_MAINTENANCE_SCHEDULE', get_maintenance_schedule: { schedule: {} } }
+      return {
+        type: 'GET_MAINTENANCE_SCHEDULE',
+        get_maintenance_schedule: { schedule: maintenanceSchedule(state) },
+      }
     default:
       return undefined
   }

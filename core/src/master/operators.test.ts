@@ -85,8 +85,8 @@ const refused: readonly { readonly call: Call; readonly status: number; readonly
   },
   {
     call: { type: 'START_MAINTENANCE', start_maintenance: {} },
-    status: 501,
-    text: 'START_MAINTENANCE is not implemented',
+    status: 400,
+    text: 'List of machines is empty',
   },
 ]
 

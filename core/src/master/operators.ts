@@ -6,6 +6,7 @@ import { drainAgent, sendDrain } from './drain.ts'
 import type { OperatorCalled } from './events.ts'
 import { removeFramework } from './frameworks.ts'
 import { rescindAgentInverseOffers } from './inverse-offers.ts'
+import { changeMaintenance } from './maintenance.ts'
 import { allocateSoon, rescindAgentOffers } from './offers.ts'
 import { applyOperatorOperation } from './operations.ts'
 import { removeQuota, setQuota, updateQuota } from './operator-quota.ts'
@@ -93,6 +94,11 @@ function write(turn: Turn, event: OperatorCalled): void {
       return
     case 'REACTIVATE_AGENT':
       setActivation(turn, requestId, { agentId: call.reactivate_agent!.agent_id.value, deactivated: false })
+      return
+    case 'UPDATE_MAINTENANCE_SCHEDULE':
+    case 'START_MAINTENANCE':
+    case 'STOP_MAINTENANCE':
+      changeMaintenance(turn, requestId, call)
       return
     case 'RESERVE_RESOURCES':
     case 'UNRESERVE_RESOURCES':

@@ -1,11 +1,18 @@
 /**
- * What must survive a master: agents admitted, unreachable and gone, weights and quotas. Records are the only way it changes: the master
+ * What must survive a master: agents admitted, unreachable and gone, weights, quotas and maintenance. Records are the only way it changes: the master
  * applies a record when the registry has stored it, and a new leader replays all of them.
  *
  * Frameworks and tasks are not here: agents and schedulers bring them back when they connect (as in Mesos).
  */
 
 import type { AgentInfo, DrainConfig, ValueScalar } from '@isthmus/proto/gen/mesos'
+import {
+  applyMaintenance,
+  createMaintenance,
+  type Maintenance,
+  type MaintenanceRecord,
+  maintenanceSnapshot,
+} from './machines.ts'
 
 /** One durable change. */
 export type RegistryRecord =
@@ -24,6 +31,7 @@ export type RegistryRecord =
       readonly deactivated: boolean
       readonly drain?: AgentDrain | undefined
     }
+  | MaintenanceRecord
   /** New weights; roles not named keep theirs. */
   | { readonly kind: 'weightsUpdated'; readonly weights: readonly { readonly role: string; readonly weight: number }[] }
   /** New quotas; roles not named keep theirs. */
@@ -60,6 +68,7 @@ export interface Registry {
   readonly gone: Map<string, number>
   readonly weights: Map<string, number>
   readonly quotas: Map<string, QuotaRecord>
+  readonly maintenance: Maintenance
 }
 
 /** Unreachable and gone agents are remembered up to this number; the oldest are forgotten first (--registry_max_agent_count). */
@@ -67,7 +76,14 @@ export const REGISTRY_MAX_AGENTS = 102_400
 
 /** An empty registry. */
 export function createRegistry(): Registry {
-  return { admitted: new Map(), unreachable: new Map(), gone: new Map(), weights: new Map(), quotas: new Map() }
+  return {
+    admitted: new Map(),
+    unreachable: new Map(),
+    gone: new Map(),
+    weights: new Map(),
+    quotas: new Map(),
+    maintenance: createMaintenance(),
+  }
 }
 
 /** Rebuilds a registry from stored records. Records that contradict earlier ones win. */
@@ -104,6 +120,11 @@ export function applyRecord(registry: Registry, record: RegistryRecord): void {
     case 'agentActivation':
       applyActivation(registry, record)
       return
+    case 'maintenanceScheduled':
+    case 'machinesDown':
+    case 'machinesUp':
+      applyMaintenance(registry.maintenance, record)
+      return
     case 'weightsUpdated':
       for (const { role, weight } of record.weights) registry.weights.set(role, weight)
       return
@@ -132,6 +153,7 @@ export function registrySnapshot(registry: Registry): RegistryRecord[] {
   const weights = [...registry.weights].map(([role, weight]) => ({ role, weight }))
   if (weights.length > 0) records.push({ kind: 'weightsUpdated', weights })
   if (registry.quotas.size > 0) records.push({ kind: 'quotasUpdated', quotas: [...registry.quotas.values()] })
+  records.push(...maintenanceSnapshot(registry.maintenance))
   return records
 }
 
