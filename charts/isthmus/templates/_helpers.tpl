@@ -41,6 +41,28 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{/* Where agents, bridge and tests find the leading master. */}}
 {{- define "isthmus.masterAddress" -}}
 {{ include "isthmus.fullname" . }}-master:{{ .Values.master.port }}
+{{- end -}}
+
+{{/* What agents and bridge are told of the master: the URL of ZooKeeper, a variable that holds it, or the service. */}}
+{{- define "isthmus.masterFlag" -}}
+{{- if .Values.zookeeper.existingSecret.name -}}
+$(ISTHMUS_ZK)
+{{- else -}}
+{{ .Values.zookeeper.url | default (include "isthmus.masterAddress" .) }}
+{{- end -}}
+{{- end -}}
+
+{{/* The variable of the flag above. */}}
+{{- define "isthmus.zookeeperEnv" -}}
+{{- with .Values.zookeeper.existingSecret -}}
+{{- if .name -}}
+- name: ISTHMUS_ZK
+  valueFrom:
+    secretKeyRef:
+      name: {{ .name }}
+      key: {{ .key }}
+{{- end -}}
+{{- end -}}
 {{- end }}
 
 {{/* Flags given as a map: one argument for each, in the order of their names. */}}
