@@ -197,6 +197,8 @@ function noticed(state: BridgeState, notice: FrameworkNotice, atMs: number): Bri
       ]
     case 'callFailed':
       return callFailed(state, notice)
+    case 'inverseOffersReceived':
+    case 'inverseOfferRescinded':
     case 'messageReceived':
     case 'executorEnded':
     case 'agentLost':

@@ -111,6 +111,7 @@ export function teardown(state: FrameworkState): FrameworkEffect[] {
   const wasSubscribed = state.phase === 'subscribed'
   state.phase = 'stopped'
   state.offers.clear()
+  state.inverseOffers.clear()
   const timers: FrameworkEffect[] = ['heartbeat', 'reconcile', 'resubscribe'].map((key) => ({
     kind: 'cancelTimer',
     key,

@@ -1,4 +1,13 @@
-import type { AgentID, ExecutorID, FrameworkID, MasterInfo, Offer, OfferID, TaskStatus } from '@isthmus/proto/gen/mesos'
+import type {
+  AgentID,
+  ExecutorID,
+  FrameworkID,
+  InverseOffer,
+  MasterInfo,
+  Offer,
+  OfferID,
+  TaskStatus,
+} from '@isthmus/proto/gen/mesos'
 import type { Call } from '@isthmus/proto/gen/scheduler'
 import type { FrameworkTimer } from './events.ts'
 
@@ -22,6 +31,9 @@ export type FrameworkNotice =
   | { readonly kind: 'disconnected'; readonly reason: string }
   | { readonly kind: 'offersReceived'; readonly offers: readonly Offer[] }
   | { readonly kind: 'offerRescinded'; readonly offerId: OfferID }
+  /** The master wants agents, or resources there, from a time on: accept or decline, see inverse-offers.ts. */
+  | { readonly kind: 'inverseOffersReceived'; readonly inverseOffers: readonly InverseOffer[] }
+  | { readonly kind: 'inverseOfferRescinded'; readonly inverseOfferId: OfferID }
   /** A task's state changed; an update that wants an acknowledgement is acknowledged by an effect after this one. */
   | { readonly kind: 'taskUpdated'; readonly status: TaskStatus }
   | {

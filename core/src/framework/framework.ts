@@ -9,15 +9,16 @@
 // What it does by itself: subscribes again with the same id after a loss, capped exponential back-off; forgets offers with
 // the subscription; acknowledges each update after telling it; asks about every live task after each SUBSCRIBED, and again
 // until the answer came (a task the master does not know is reported LOST or UNKNOWN by it); repeats a kill after a loss.
-// What it does not do: decide. See offers.ts for matching and calls.ts for what a program asks.
+// What it does not do: decide. See offers.ts for matching, calls.ts for what a program asks, inverse-offers.ts for what it is asked.
 //
 // Sources: the Mesos scheduler HTTP API and its reconciliation guide.
 
-import type { FrameworkID, FrameworkInfo, KillPolicy, Offer, TaskStatus } from '@isthmus/proto/gen/mesos'
+import type { FrameworkID, FrameworkInfo, InverseOffer, KillPolicy, Offer, TaskStatus } from '@isthmus/proto/gen/mesos'
 import type { Event, OfferConstraints } from '@isthmus/proto/gen/scheduler'
 import { acknowledge, launchedBy, reconcileLiveTasks } from './calls.ts'
 import type { FrameworkEffect } from './effects.ts'
 import type { FrameworkEvent, FrameworkTimer } from './events.ts'
+import { inverseOfferRescinded, inverseOffersReceived } from './inverse-offers.ts'
 import { isTerminal } from './task-states.ts'
 
 /** First pause before subscribing again; doubles up to RESUBSCRIBE_MAX_MS. */
@@ -64,6 +65,8 @@ export interface FrameworkState {
   frameworkId: FrameworkID | undefined
   /** Offers that may still be accepted, by offer id. */
   readonly offers: Map<string, Offer>
+  /** What the master asks for and was not answered yet, by id; see inverse-offers.ts. */
+  readonly inverseOffers: Map<string, InverseOffer>
   /** Tasks launched and not yet ended, by task id. */
   readonly tasks: Map<string, LiveTask>
   heartbeatIntervalMs: number
@@ -81,6 +84,7 @@ export function createFramework(options: FrameworkOptions): FrameworkState {
     phase: 'idle',
     frameworkId: options.info.id,
     offers: new Map(),
+    inverseOffers: new Map(),
     tasks: new Map(),
     heartbeatIntervalMs: HEARTBEAT_INTERVAL_DEFAULT_MS,
     resubscribeAfterMs: RESUBSCRIBE_MIN_MS,
@@ -164,6 +168,7 @@ function streamClosed(state: FrameworkState, reason: string, atMs: number): Fram
   const wasSubscribed = state.phase === 'subscribed'
   state.phase = 'waiting'
   state.offers.clear()
+  state.inverseOffers.clear()
   const waitMs = state.resubscribeAfterMs
   state.resubscribeAfterMs = Math.min(waitMs * 2, RESUBSCRIBE_MAX_MS)
   const effects: FrameworkEffect[] = [
@@ -200,6 +205,12 @@ function received(state: FrameworkState, event: Event, atMs: number): FrameworkE
       return offersReceived(state, event.offers?.offers ?? [])
     case 'RESCIND':
       return event.rescind === undefined ? [] : rescinded(state, event.rescind.offer_id.value)
+    case 'INVERSE_OFFERS':
+      return inverseOffersReceived(state, event.inverse_offers?.inverse_offers ?? [])
+    case 'RESCIND_INVERSE_OFFER': {
+      const id = event.rescind_inverse_offer?.inverse_offer_id.value
+      return id === undefined ? [] : inverseOfferRescinded(state, id)
+    }
     case 'UPDATE':
       return event.update === undefined ? [] : updated(state, event.update.status)
     case 'MESSAGE':
@@ -304,6 +315,7 @@ function failureReceived(event: Event): FrameworkEffect[] {
 function refused(state: FrameworkState, message: string): FrameworkEffect[] {
   state.phase = 'stopped'
   state.offers.clear()
+  state.inverseOffers.clear()
   return [
     { kind: 'cancelTimer', key: 'heartbeat' },
     { kind: 'cancelTimer', key: 'reconcile' },
