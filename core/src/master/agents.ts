@@ -49,7 +49,7 @@ const MACHINE_DOWN = 'Machine is `DOWN`'
 function connectNew(turn: Turn, requestId: string, register: AgentMessageRegister): void {
   const { state } = turn
   count(state.counters, 'master/messages_register_slave')
-  const error = validateAgent(register.agent_info) ?? validateKept(register)
+  const error = validateAgent(state, register.agent_info) ?? validateKept(register)
   if (error !== undefined) {
     respond(turn, requestId, 400, `Invalid agent: ${error}`)
     return
@@ -79,7 +79,7 @@ function connectKnown(turn: Turn, requestId: string, reregister: AgentMessageRer
   count(state.counters, 'master/messages_reregister_slave')
   const info = reregister.agent_info
   const id = info.id?.value ?? ''
-  const error = idError(id) ?? validateAgent(info) ?? validateReturn(reregister)
+  const error = idError(id) ?? validateAgent(state, info) ?? validateReturn(reregister)
   if (error !== undefined) {
     respond(turn, requestId, 400, `Invalid agent: ${error}`)
     return
@@ -141,7 +141,11 @@ function placeOf(message: AgentMessageRegister | AgentMessageReregister): { ip: 
   return { ip: address.ip ?? agent_info.hostname, port: address.port }
 }
 
-function validateAgent(info: AgentInfo): string | undefined {
+function validateAgent({ options }: MasterState, info: AgentInfo): string | undefined {
+  if (info.domain !== undefined && options.domain === undefined) {
+    return 'the agent has a domain, but the master has none (--domain), so it cannot tell which regions are remote'
+  }
+  if (info.domain === undefined && options.requireAgentDomain) return 'the agent has no domain (--require_agent_domain)'
   return validateResources(info.resources ?? [])
 }
 

@@ -1,6 +1,6 @@
 /** What a master is told when it starts: who it is, and the flags its decisions depend on (names and defaults of Mesos 1.11). */
 
-import type { MasterInfo } from '@isthmus/proto/gen/mesos'
+import type { DomainInfo, MasterInfo } from '@isthmus/proto/gen/mesos'
 import { PATTERN_LIMITS_DEFAULT } from '../allocator/constraints.ts'
 import type { PatternLimits } from '../allocator/pattern.ts'
 import type { Policies } from './policies.ts'
@@ -69,6 +69,10 @@ export interface MasterFlags {
   readonly policies: Policies
   /** --publish_per_framework_metrics */
   readonly publishPerFrameworkMetrics: boolean
+  /** --domain: where the master is; absent = all agents are near. */
+  readonly domain?: DomainInfo | undefined
+  /** --require_agent_domain: agents without a domain are refused. */
+  readonly requireAgentDomain: boolean
   /** --cluster, shown in /state. */
   readonly cluster?: string | undefined
   /** All flags as texts, for /flags, /state and GET_FLAGS. */
@@ -105,6 +109,8 @@ export const MASTER_FLAG_DEFAULTS: MasterFlags = {
   allocatorPassOn: false,
   policies: {},
   publishPerFrameworkMetrics: true,
+  domain: undefined,
+  requireAgentDomain: false,
   cluster: undefined,
   shown: {},
   build: { date: '', timeSeconds: 0, user: '', gitSha: '', gitTag: '' },
@@ -125,6 +131,7 @@ export function masterInfo(options: MasterOptions): MasterInfo {
     hostname: options.hostname,
     version: options.version,
     address: { hostname: options.hostname, ip: options.ip, port: options.port },
+    domain: options.domain,
     capabilities: [{ type: 'AGENT_UPDATE' }, { type: 'AGENT_DRAINING' }, {}],
   }
 }

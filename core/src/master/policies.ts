@@ -35,6 +35,7 @@ function allocatorOptions(options: MasterOptions): AllocatorOptions {
     filterGpuResources: options.filterGpuResources,
     fairSharingExcluded: options.fairSharingExcluded,
     passOn: options.allocatorPassOn,
+    domain: options.domain,
     roleSorter: policies.roleSorter ?? builtIn(options.roleSorter, sorterFacts(options, 'role')),
     frameworkSorter: policies.frameworkSorter ?? builtIn(options.frameworkSorter, sorterFacts(options, 'framework')),
   }

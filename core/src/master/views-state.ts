@@ -40,6 +40,7 @@ export function statePage(state: MasterState): JsonObject {
     leader: masterPid(options),
     leader_info: { id: masterId, pid: masterPid(options), port, hostname },
     cluster: options.cluster,
+    domain: options.domain as JsonObject | undefined,
     flags: options.shown,
     slaves: agents.map((agent) => agentObject(state, agent)),
     recovered_slaves: recoveredSlaves(state),

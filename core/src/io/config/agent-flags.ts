@@ -9,6 +9,11 @@ export const AGENT_FLAGS: readonly Flag[] = [
   idle('cgroups_hierarchy', 'text', '/sys/fs/cgroup'),
   flag('cgroups_root', 'text', 'Parent of all control groups of containers.', { default: 'mesos' }),
   flag('default_role', 'text', 'Role of resources written without one.', { default: '*' }),
+  flag(
+    'domain',
+    'text',
+    'Region and zone of this agent, as JSON: {"fault_domain":{"region":{"name":"r"},"zone":{"name":"z"}}}.',
+  ),
   idle('disk_watch_interval', 'duration', '1mins'),
   flag(
     'executor_environment_variables',
@@ -128,7 +133,6 @@ export const AGENT_FLAGS: readonly Flag[] = [
   idle('docker_store_dir', 'text', '/tmp/mesos/store/docker'),
   idle('docker_volume_checkpoint_dir', 'text', '/var/run/mesos/isolators/docker/volume'),
   idle('docker_volume_chown', 'boolean', 'false'),
-  idle('domain', 'text'),
   idle('enforce_container_disk_quota', 'boolean', 'false'),
   idle('executor_reregistration_retry_interval', 'text'),
   idle('executor_reregistration_timeout', 'duration', '2secs'),

@@ -5,22 +5,26 @@ import { parseResourceList } from '../../resources/parse.ts'
 import { Resources } from '../../resources/resources.ts'
 import type { Address } from './addresses.ts'
 import { detectResources } from './detect-resources.ts'
+import { readDomain } from './domain-flag.ts'
 import type { FlagValues } from './flags.ts'
 
 /**
  * What an agent tells the master about itself: --resources with what the machine has where cpus, mem, disk or ports are not
- * named (a name with 0 has nothing of it), --attributes, its address. Rejects with the parser's reason.
+ * named (a name with 0 has nothing of it), --attributes, --domain, its address. Rejects with the parser's reason.
  */
 export function agentInfoFrom(flags: FlagValues, address: Address, port: number): Result<AgentInfo> {
   const resources = agentResources(flags)
   if (!resources.ok) return resources
   const attributes = parseAttributes(flags.text('attributes') ?? '')
   if (!attributes.ok) return attributes
+  const domain = readDomain(flags.text('domain'))
+  if (!domain.ok) return domain
   return ok({
     hostname: address.hostname,
     port: flags.number('advertise_port') ?? port,
     resources: resources.value,
     ...(attributes.value.length > 0 && { attributes: attributes.value }),
+    ...(domain.value !== undefined && { domain: domain.value }),
   })
 }
 

@@ -59,6 +59,12 @@ export const MASTER_FLAGS: readonly Flag[] = [
     'Instructions that one pattern of an offer constraint may take.',
     { default: '100' },
   ),
+  flag(
+    'domain',
+    'text',
+    'Region and zone of this master, as JSON; agents of other regions are for REGION_AWARE frameworks only.',
+  ),
+  flag('require_agent_domain', 'boolean', 'Takes only agents that have a domain.', { default: 'false' }),
   flag('offer_timeout', 'duration', 'Takes back an offer that stays unanswered for this long.'),
   flag('port', 'number', 'Port to listen on; 0 takes a free one.', { default: '5050' }),
   flag('quiet', 'boolean', 'Logs nothing to the terminal.', { default: 'false' }),
@@ -124,7 +130,6 @@ export const MASTER_FLAGS: readonly Flag[] = [
   idle('authentication_v0_timeout', 'duration', '15secs'),
   idle('authenticators', 'text', 'crammd5'),
   idle('authorizers', 'text', 'local'),
-  idle('domain', 'text'),
   idle('hooks', 'text'),
   idle('hostname_lookup', 'boolean', 'true'),
   idle('http_authenticators', 'text', 'basic'),
@@ -147,7 +152,6 @@ export const MASTER_FLAGS: readonly Flag[] = [
   idle('registry_max_agent_count', 'number', '102400'),
   idle('registry_store_timeout', 'duration', '20secs'),
   idle('registry_strict', 'boolean', 'false'),
-  idle('require_agent_domain', 'boolean', 'false'),
   idle('webui_dir', 'text', '/usr/share/mesos/webui'),
   idle('whitelist', 'text'),
 ]

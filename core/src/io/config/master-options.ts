@@ -4,6 +4,7 @@ import { MESOS_VERSION } from '../cli/version.ts'
 import { freshSeed } from '../runtime/seed.ts'
 import type { Address } from './addresses.ts'
 import { BUILD } from './build.ts'
+import { readDomain } from './domain-flag.ts'
 import type { FlagValues } from './flags.ts'
 import { readZooKeeperFlag } from './zookeeper-flag.ts'
 
@@ -59,6 +60,8 @@ function masterFlags(flags: FlagValues): MasterFlags {
     policies: {},
     publishPerFrameworkMetrics: flags.boolean('publish_per_framework_metrics'),
     cluster: flags.text('cluster'),
+    domain: domainOf(flags),
+    requireAgentDomain: flags.boolean('require_agent_domain'),
     shown: flags.entries(),
     build: BUILD,
   }
@@ -76,6 +79,8 @@ export function checkMasterFlags(flags: FlagValues): string | undefined {
     const [role, weight] = pair.split('=')
     if (!role || !(Number(weight) > 0)) return `flag --weights: '${pair}' is not role=weight with a positive weight`
   }
+  const domain = readDomain(flags.text('domain'))
+  if (!domain.ok) return domain.rejection.message
   const zk = flags.text('zk')
   const url = zk === undefined ? undefined : readZooKeeperFlag('zk', zk)
   if (url?.ok === false) return url.rejection.message
@@ -84,6 +89,12 @@ export function checkMasterFlags(flags: FlagValues): string | undefined {
     return `flag --registry: '${registry}' is not in_memory or replicated_log`
   }
   return undefined
+}
+
+/** The domain; {@link checkMasterFlags} has read it once already. */
+function domainOf(flags: FlagValues): MasterFlags['domain'] {
+  const domain = readDomain(flags.text('domain'))
+  return domain.ok ? domain.value : undefined
 }
 
 function numbersOf(text: string): Record<string, number> {
