@@ -37,6 +37,7 @@ import {
   REFUSE_MS_MAX,
   type Reason,
   type Refusal,
+  type RoleFacts,
   type RoleQuota,
 } from './contract.ts'
 import { Filters } from './filters.ts'
@@ -47,7 +48,7 @@ import { Offerings } from './offering.ts'
 import { Quotas } from './quota.ts'
 import { RoleTree } from './role-tree.ts'
 import { Round } from './round.ts'
-import { explainFramework } from './trace.ts'
+import { describeRole, explainFramework } from './trace.ts'
 
 export { checkAllocator } from './check.ts'
 
@@ -380,6 +381,11 @@ export class Allocator implements OfferAllocator {
   /** Why a framework is not offered more: for each of its roles the reasons with the agents they hold for. O(roles × agents). */
   explain(frameworkId: string): Reason[] {
     return explainFramework(this.books, frameworkId)
+  }
+
+  /** What a role has and may have; also of a role that nobody is in. */
+  describeRole(role: string): RoleFacts {
+    return describeRole(this.books, role)
   }
 
   #hold(agent: Agent, used: ReadonlyMap<string, Resources>, allocations: 0 | 1): void {

@@ -131,28 +131,61 @@ export type ReasonCode =
   | 'GPU_NOT_WANTED'
   | 'AGENT_IN_REMOTE_REGION'
   | 'NOTHING_FREE'
+  | 'TOO_LITTLE_FREE'
   | 'NOTHING_FOR_ROLE'
+  | 'REFUSED'
   | 'QUOTA_LIMIT'
   | 'QUOTA_HEADROOM'
-  | 'REFUSED'
   | 'OTHERS_FIRST'
 
 /** One reason with its numbers, summed over the agents it holds for. */
 export interface Reason {
   readonly role: string
   readonly code: ReasonCode
-  /** A sentence for people, with the same facts. */
+  /** A sentence for people; the numbers are beside it. */
   readonly message: string
   readonly agentCount: number
   /** Some of the agents, at most {@link REASON_AGENTS_MAX}. */
   readonly agentIds: readonly string[]
-  /** REFUSED: when the last of these refusals ends. */
+  /** What is free on these agents together, and the most on one of them. */
+  readonly free: Amounts
+  readonly mostFree: Amounts
+  /** TOO_LITTLE_FREE: an offer holds at least one of these. */
+  readonly least?: readonly Amounts[] | undefined
+  /** REFUSED: when the first and the last of these refusals ends. */
+  readonly fromMs?: number | undefined
   readonly untilMs?: number | undefined
-  /** OTHERS_FIRST: weighted dominant share of the role and of the one that goes before it, 0 to 1. */
+  /** QUOTA_LIMIT: the limit of the top-level role, and what counts against it. */
+  readonly limits?: Amounts | undefined
+  readonly consumed?: Amounts | undefined
+  /** QUOTA_HEADROOM: what the guarantees of other roles miss still, and what is free in the pool. */
+  readonly required?: Amounts | undefined
+  readonly poolFree?: Amounts | undefined
+  /** OTHERS_FIRST: weighted dominant share of the role and of the one that goes before it on the first of the agents, 0 to 1. */
   readonly share?: number | undefined
   readonly firstRole?: string | undefined
   readonly firstFrameworkId?: string | undefined
   readonly firstShare?: number | undefined
+  /** OTHERS_FIRST: who goes first is drawn for each agent, so it is not known now. */
+  readonly isDrawn?: boolean | undefined
+}
+
+/** What a role has and may have. */
+export interface RoleFacts {
+  readonly weight: number
+  /** Weighted dominant share, 0 to 1; 0 when nobody is in it or below it. */
+  readonly share: number
+  /** Of its top-level role; absent without quota. What is offered counts as consumed. */
+  readonly quota?:
+    | {
+        readonly role: string
+        readonly guarantees: Amounts
+        readonly limits: Amounts
+        readonly consumed: Amounts
+        /** What is missing of the guarantee. */
+        readonly missing: Amounts
+      }
+    | undefined
 }
 
 /**
@@ -186,6 +219,7 @@ export interface OfferAllocator {
   allocateAll(atMs: number): Allocation[]
   expireFilters(atMs: number): void
   explain(frameworkId: string): Reason[]
+  describeRole(role: string): RoleFacts
 }
 
 /** What resources become by RESERVE, CREATE …; both with allocation info. */

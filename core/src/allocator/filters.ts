@@ -167,17 +167,17 @@ export class Filters {
     this.#bury(count)
   }
 
-  /** When the last refusal of the client on the agent ends, or undefined. O(all refusals): for explanations only. */
-  lastUntilMs(agent: number, client: number): number | undefined {
-    let last: number | undefined
+  /** Agent → when the client's last refusal there ends. O(all refusals): for explanations only. */
+  untilMsOf(client: number): Map<number, number> {
+    const until = new Map<number, number>()
     for (const [time, { pairs, size }] of this.#buckets) {
       for (let at = 0; at < size; at += 2) {
         const of = unpack(pairs[at]!)
-        if (of.agent !== agent || of.client !== client || this.#isDead(of, pairs[at + 1]!)) continue
-        last = last === undefined ? time : Math.max(last, time)
+        if (of.client !== client || this.#isDead(of, pairs[at + 1]!)) continue
+        until.set(of.agent, Math.max(until.get(of.agent) ?? time, time))
       }
     }
-    return last
+    return until
   }
 
   #endEntry(packed: number, sequence: number, ended: (agent: number, client: number) => void): void {

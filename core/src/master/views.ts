@@ -9,12 +9,14 @@
 import type { Json, JsonObject } from './json.ts'
 import { quotaStatus } from './operator-quota.ts'
 import type { MasterState } from './state.ts'
+import { type Explained, type ExplainQuery, explainPage, offerConstraintsPage } from './views-explain.ts'
 import { frameworkPages, type TasksQuery, taskPages } from './views-frameworks.ts'
 import { metricsSnapshot } from './views-metrics.ts'
 import { rolePage } from './views-roles.ts'
 import { slavePages, statePage, stateSummaryPage } from './views-state.ts'
 
 export type { Json, JsonObject } from './json.ts'
+export type { Explained, ExplainQuery } from './views-explain.ts'
 export type { TasksQuery } from './views-frameworks.ts'
 
 /** Query of /slaves; a value that matches nothing (also an empty one) gives an empty list. */
@@ -66,6 +68,16 @@ export function weightsView(state: MasterState): readonly Json[] {
 export function quotaView(state: MasterState): JsonObject {
   const { infos } = quotaStatus(state)
   return infos === undefined ? {} : { infos: infos as unknown as readonly JsonObject[] }
+}
+
+/** GET /explain: why a framework or a role is not offered more now. */
+export function explainView(state: MasterState, query: ExplainQuery, atMs: number): Explained {
+  return explainPage(state, query, atMs)
+}
+
+/** GET /allocator/offer_constraints_debug: the agents that frameworks exclude. */
+export function offerConstraintsView(state: MasterState): JsonObject {
+  return offerConstraintsPage(state)
 }
 
 /** GET /metrics/snapshot without the process's own numbers (system/…, event queues), which the shell adds. */

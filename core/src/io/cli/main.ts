@@ -33,6 +33,11 @@ const COMMANDS: readonly Command[] = [
     run: async (argv) => (await import('./sim.ts')).main(argv),
   },
   {
+    name: 'explain',
+    about: 'Tells why a framework or a role is not offered more now.',
+    run: async (argv) => (await import('./explain.ts')).main(argv),
+  },
+  {
     name: 'yarn-bridge',
     about: 'Runs Hadoop YARN NodeManagers on offered resources.',
     run: (argv) => runModule(BRIDGE_MODULE, argv),

@@ -2,7 +2,7 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Call } from '@isthmus/proto/gen/master'
-import type { FrameworksQuery, SlavesQuery, TasksQuery } from '../../master/views.ts'
+import type { Explained, ExplainQuery, FrameworksQuery, SlavesQuery, TasksQuery } from '../../master/views.ts'
 import type { Gate } from './calls.ts'
 import { parseForm } from './forms.ts'
 import { decodeBody } from './messages.ts'
@@ -28,6 +28,8 @@ export interface MasterRoutes {
     readonly roles: () => unknown
     readonly weights: () => unknown
     readonly quota: () => unknown
+    readonly explain: (query: ExplainQuery) => Explained
+    readonly offerConstraints: () => unknown
     readonly registry: () => unknown
   }
 }
@@ -83,7 +85,27 @@ function readPages(master: MasterRoutes): readonly PageRoute[] {
       methods: ['GET'],
     },
     page('/registrar(1)/registry', 'What survives a restart.', () => views.registry()),
+    page('/allocator/offer_constraints_debug', 'Agents that frameworks exclude by offer constraints.', () =>
+      views.offerConstraints(),
+    ),
+    explainPage(master),
   ]
+}
+
+function explainPage(master: MasterRoutes): PageRoute {
+  return {
+    kind: 'page',
+    path: '/explain',
+    meaning: 'Why a framework or a role is not offered more now. Query: framework (id or name) or role.',
+    methods: ['GET'],
+    handle: (request) =>
+      forLeader(master, request, () => {
+        const [framework, role] = ['framework', 'role'].map((name) => request.query.get(name) ?? undefined)
+        const explained = master.views.explain({ framework, role })
+        if (explained.ok) return { kind: 'json', value: explained.value }
+        return { kind: 'text', status: explained.status, text: explained.text }
+      }),
+  }
 }
 
 /** Numbers and orders that are none are taken as absent, as in Mesos. */

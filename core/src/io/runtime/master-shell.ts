@@ -228,6 +228,8 @@ export class MasterShell {
           roles: () => views.rolesView(state),
           weights: () => views.weightsView(state),
           quota: () => views.quotaView(state),
+          explain: (query) => views.explainView(state, query, this.#now()),
+          offerConstraints: () => views.offerConstraintsView(state),
           registry: () => ({ records: registrySnapshot(state.registry) }),
         },
       }),

@@ -149,7 +149,7 @@ test('an allocator of a user takes the place of the one built in', async (t) => 
     const nothing = () => {}
     const names = ['addFramework', 'updateFramework', 'removeFramework', 'activateFramework', 'deactivateFramework',
       'addAgent', 'updateAgent', 'removeAgent', 'activateAgent', 'deactivateAgent', 'updateAllocation',
-      'recoverResources', 'suppress', 'revive', 'updateWeights', 'setQuota', 'expireFilters']
+      'recoverResources', 'suppress', 'revive', 'updateWeights', 'setQuota', 'expireFilters', 'describeRole']
     export const createAllocator = ({ seed }) => ({
       ...Object.fromEntries(names.map((name) => [name, nothing])),
       allocate: () => [], allocateAll: () => [], explain: () => [{ seed }],
@@ -165,6 +165,6 @@ test('an allocator that lacks methods is refused by their names', async (t) => {
   t.throws(() => createAllocator(masterOptions({ ...IDENTITY, policies })), {
     instanceOf: IoError,
     message:
-      /^flag --allocator: createAllocator of '.*' lacks addFramework, .*setQuota, allocateAll, expireFilters, explain$/,
+      /^flag --allocator: createAllocator of '.*' lacks addFramework, .*setQuota, allocateAll, expireFilters, explain, describeRole$/,
   })
 })

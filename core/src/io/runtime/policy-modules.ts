@@ -67,6 +67,7 @@ const METHODS: Readonly<Record<keyof OfferAllocator, true>> = {
   allocateAll: true,
   expireFilters: true,
   explain: true,
+  describeRole: true,
 }
 
 async function loadAllocator(specifier: string): Promise<Policies['createAllocator']> {
