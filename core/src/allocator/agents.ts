@@ -5,6 +5,7 @@
 
 import type { Attribute, DomainInfo } from '@isthmus/proto/gen/mesos'
 import { assert } from '../base/assert.ts'
+import { LazyMap } from '../base/lazy-collections.ts'
 import { Resources } from '../resources/resources.ts'
 import { Counter, emptyRow, isSpecial } from './bag.ts'
 import { type Bits, clearBit, hasBit, setBit } from './bits.ts'
@@ -130,12 +131,12 @@ export class Agents {
       attributes: spec.attributes,
       supports: 0,
       demands: 0,
-      held: new Map(),
+      held: new LazyMap(),
       isOvercommitted: false,
       reserved: [],
       isSpecial: false,
       reservedRoles: [],
-      views: new Map(),
+      views: new LazyMap(),
       blocked: undefined,
       blockedUpTo: Resources.empty,
       judged: undefined,

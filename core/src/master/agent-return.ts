@@ -38,7 +38,7 @@ export function readoptAgent(turn: Turn, agent: Agent, { linkId, reregister }: R
   const isNew = agent.reregisteredAtMs === 0 && agent.registeredAtMs === turn.atMs
   rescindAgentOffers(turn, agent)
   agent.version = reregister.version
-  agent.capabilities = reregister.capabilities ?? []
+  agent.capabilities = state.sharedFacts.capabilitiesOf(reregister.capabilities)
   agent.reregisteredAtMs = turn.atMs
   const ended = recoverFrameworks(turn, reregister.frameworks ?? [])
   dropMissingTasks(turn, agent, reregister)

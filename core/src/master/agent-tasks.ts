@@ -4,6 +4,7 @@
  */
 
 import { assert } from '../base/assert.ts'
+import { LazyMap } from '../base/lazy-collections.ts'
 import type { MasterTask } from './state.ts'
 
 /** What one framework runs on one agent; never empty. */
@@ -65,7 +66,7 @@ export class TaskList {
 
 /** All tasks of an agent. */
 export class AgentTasks {
-  readonly #lists = new Map<string, TaskList>()
+  readonly #lists = new LazyMap<string, TaskList>()
 
   /** Frameworks that run something here. */
   get size(): number {

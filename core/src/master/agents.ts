@@ -12,6 +12,7 @@
 import type { AgentMessage, AgentMessageRegister, AgentMessageReregister } from '@isthmus/proto/gen/agent-link'
 import type { AgentInfo } from '@isthmus/proto/gen/mesos'
 import { idError } from '@isthmus/proto/ids'
+import { LazyMap, LazySet } from '../base/lazy-collections.ts'
 import { joinLink, openLink, refuseLink, registration } from './agent-links.ts'
 import { disconnectAgent, leaveAgent, loseAgent, ping } from './agent-loss.ts'
 import { adoptOperations } from './agent-operations.ts'
@@ -61,7 +62,7 @@ function connectNew(turn: Turn, requestId: string, register: AgentMessageRegiste
     return
   }
   const id = `${state.options.masterId}-S${state.nextAgent++}`
-  const agentInfo: AgentInfo = { ...register.agent_info, id: { value: id } }
+  const agentInfo: AgentInfo = { ...state.sharedFacts.infoOf(register.agent_info), id: { value: id } }
   commit(turn, admissionRecords(state, agentInfo, placeOf(register)), {
     kind: 'admitAgent',
     linkId,
@@ -69,7 +70,7 @@ function connectNew(turn: Turn, requestId: string, register: AgentMessageRegiste
     register,
     reregister: undefined,
     version: register.version,
-    capabilities: register.capabilities ?? [],
+    capabilities: state.sharedFacts.capabilitiesOf(register.capabilities),
     ...placeOf(register),
   })
 }
@@ -77,9 +78,8 @@ function connectNew(turn: Turn, requestId: string, register: AgentMessageRegiste
 function connectKnown(turn: Turn, requestId: string, reregister: AgentMessageReregister): void {
   const { state } = turn
   count(state.counters, 'master/messages_reregister_slave')
-  const info = reregister.agent_info
-  const id = info.id?.value ?? ''
-  const error = idError(id) ?? validateAgent(state, info) ?? validateReturn(reregister)
+  const id = reregister.agent_info.id?.value ?? ''
+  const error = idError(id) ?? validateAgent(state, reregister.agent_info) ?? validateReturn(reregister)
   if (error !== undefined) {
     respond(turn, requestId, 400, `Invalid agent: ${error}`)
     return
@@ -91,6 +91,7 @@ function connectKnown(turn: Turn, requestId: string, reregister: AgentMessageRer
     refuseLink(turn, linkId, refusal)
     return
   }
+  const info = state.sharedFacts.infoOf(reregister.agent_info)
   if (agent !== undefined && !agent.leaving && sameFacts(agent.info, info)) {
     readoptAgent(turn, agent, { linkId, reregister })
     return
@@ -102,7 +103,7 @@ function connectKnown(turn: Turn, requestId: string, reregister: AgentMessageRer
     agentInfo: info,
     reregister,
     version: reregister.version,
-    capabilities: reregister.capabilities ?? [],
+    capabilities: state.sharedFacts.capabilitiesOf(reregister.capabilities),
     ...placeOf(reregister),
   }
   if (admitted !== undefined && agent === undefined && sameFacts(admitted.info, info)) admit(turn, then)
@@ -272,13 +273,13 @@ function createAgent(turn: Turn, admission: Extract<Continuation, { kind: 'admit
     registeredAtMs: turn.atMs,
     reregisteredAtMs: 0,
     total: bagOf((reregister ?? admission.register)?.resources ?? agentInfo.resources ?? []),
-    offers: new Set(),
-    inverseOffers: new Set(),
+    offers: new LazySet(),
+    inverseOffers: new LazySet(),
     unavailability: machineAt(turn.state, { hostname: agentInfo.hostname, ip })?.unavailability,
     tasks: new AgentTasks(),
-    executors: new Map(),
-    usedBy: new Map(),
-    killsPending: new Set(),
+    executors: new LazyMap(),
+    usedBy: new LazyMap(),
+    killsPending: new LazySet(),
     pingsMissed: 0,
     pingOutstanding: false,
     leaving: false,

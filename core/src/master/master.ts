@@ -26,6 +26,7 @@ import type { MasterOptions } from './options.ts'
 import { createAllocator } from './policies.ts'
 import { applyRecord, type RegistryRecord, replayRegistry } from './registry.ts'
 import { schedulerCalled } from './scheduler-calls.ts'
+import { SharedFacts } from './shared-facts.ts'
 import type { Continuation, MasterState } from './state.ts'
 import { beatOperator, forgetSubscriber } from './subscribers.ts'
 import { SharedTraits } from './task-record.ts'
@@ -58,6 +59,7 @@ export function createMaster(options: MasterOptions, records: readonly RegistryR
     draining: new Set(),
     recentBags: [],
     sharedTraits: new SharedTraits(),
+    sharedFacts: new SharedFacts(),
     commits: new Map(),
     counters: createMasterCounters(),
     nextFramework: 0,

@@ -36,6 +36,7 @@ import type { AgentTasks } from './agent-tasks.ts'
 import type { Counters } from './counters.ts'
 import type { MasterOptions } from './options.ts'
 import type { AgentDrain, Registry, RegistryRecord } from './registry.ts'
+import type { SharedFacts } from './shared-facts.ts'
 import type { TaskMap } from './task-map.ts'
 import type { SharedTraits } from './task-record.ts'
 
@@ -278,6 +279,8 @@ export interface MasterState {
   readonly recentBags: Resources[]
   /** What tasks alike share beside their bags. */
   readonly sharedTraits: SharedTraits
+  /** What agents alike share. */
+  readonly sharedFacts: SharedFacts
   readonly commits: Map<number, PendingCommit>
   readonly counters: Counters
   nextFramework: number
