@@ -249,7 +249,8 @@ export class Allocator implements OfferAllocator {
   /**
    * Turns what a framework holds on an agent into something else, as RESERVE, CREATE … do.
    *
-   * @param conversion `from` is held by the framework; both with allocation info. The agent's total changes alike.
+   * @param conversion `from` is held by the framework; both with allocation info. The agent's total changes alike,
+   *   but that a shared resource is there once: `to` may hold more copies of one, for tasks that share what was offered once.
    */
   updateAllocation(frameworkId: string, agentId: string, conversion: Conversion): void {
     const agent = this.#knownAgent(agentId)
@@ -264,7 +265,8 @@ export class Allocator implements OfferAllocator {
     }
     for (const role of byRole(conversion.from).keys()) this.#removeIfUnused(this.#clients.find(frameworkId, role)!)
     const [from, to] = [conversion.from.unallocate(), conversion.to.unallocate()]
-    this.#agents.setTotal(agent, agent.total.minus(from).plus(to))
+    const rest = agent.total.minus(from)
+    this.#agents.setTotal(agent, rest.plus(to.nonShared()).plus(to.shared().withSingleCopies().minus(rest)))
     this.#agents.recount(agent)
     this.#agenda.makePending(agent)
   }

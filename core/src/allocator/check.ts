@@ -59,7 +59,7 @@ function checkTree(books: Books): void {
   const counter = new Counter(kinds)
   for (const agent of agents.all()) {
     for (const [index, resources] of agent.held) {
-      counter.charge(rows, resources, 1)
+      counter.charge(rows, resources.withSingleCopies(), 1)
       for (let node = clients.list[index]!.node; node !== ROOT; node = tree.parent[node]!) {
         const sum = held.get(node) ?? emptyRow()
         addInto(sum, rows.scalars)
@@ -98,7 +98,7 @@ function checkQuota(books: Books): void {
     for (const agent of agents.all()) {
       for (const [index, resources] of agent.held) {
         if (topLevelRole(clients.list[index]!.role) !== role.role) continue
-        counter.charge(rows, resources, 1)
+        counter.charge(rows, resources.withSingleCopies(), 1)
         addInto(allocated, rows.plain)
       }
     }

@@ -35,7 +35,7 @@ export class Holdings {
     const before = agent.held.get(client.index)
     if (before === undefined) client.agentCount++
     agent.held.set(client.index, before === undefined ? resources : before.plus(resources))
-    this.#charge(client, resources, { ...by, factor: 1 })
+    this.#charge(client, countedBeside(before, resources), { ...by, factor: 1 })
   }
 
   /**
@@ -51,7 +51,7 @@ export class Holdings {
       agent.held.delete(client.index)
       client.agentCount--
     } else agent.held.set(client.index, after)
-    this.#charge(client, resources, { factor: -1, allocations: 0, amounts: negative })
+    this.#charge(client, countedBeside(after, resources), { factor: -1, allocations: 0, amounts: negative })
   }
 
   #charge(client: Client, resources: Resources, by: Giving & { readonly factor: 1 | -1 }): void {
@@ -64,4 +64,12 @@ export class Holdings {
     this.#tree.charge(client.node, this.#rows.scalars, by.allocations)
     this.#quotas.chargeAllocated(client.books, this.#rows.plain)
   }
+}
+
+/** What counts of resources beside others of the same client: copies of a shared resource count once. */
+function countedBeside(others: Resources | undefined, resources: Resources): Resources {
+  const shared = resources.shared()
+  if (shared.isEmpty) return resources
+  const single = shared.withSingleCopies()
+  return resources.nonShared().plus(others === undefined ? single : single.minus(others))
 }

@@ -39,11 +39,13 @@ export function accept(turn: Turn, framework: Framework, call: CallAccept): void
   }
   count(framework.counters, 'offers/accepted', offers.length)
   for (const offer of offers) takeOffer(turn, offer)
+  const offered = addAll(offers.map(({ resources }) => resources))
   const acceptance: Acceptance = {
     framework,
     agent: turn.state.agents.get(offers[0]!.agentId)!,
     role: offers[0]!.role,
-    remaining: addAll(offers.map(({ resources }) => resources)),
+    remaining: offered,
+    shared: offered.shared(),
   }
   for (const operation of operations) performOperation(turn, acceptance, operation)
   const { agent, remaining } = acceptance

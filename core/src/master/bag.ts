@@ -1,9 +1,8 @@
 /** Bags of resources as the master uses them: what frameworks are shown of them, and what operations turn them into. The algebra is in ../resources. */
 
 import type { OfferOperation, Resource } from '@isthmus/proto/gen/mesos'
-import { idError } from '@isthmus/proto/ids'
 import { conversionOf } from '../resources/operations.ts'
-import { downgradeReservation, reservationRole, reservationsOf } from '../resources/reservations.ts'
+import { downgradeReservation, reservationRole } from '../resources/reservations.ts'
 import { Resources } from '../resources/resources.ts'
 import { fromMilli } from '../resources/scalar.ts'
 import { validateResources as validate } from '../resources/validate.ts'
@@ -127,72 +126,19 @@ export interface BagConversion {
   readonly to: Bag
 }
 
-/** The resources an operation is done on. */
-export interface OperationGround {
-  /** What it may take from. */
-  readonly held: Bag
-  /** All of the agent. */
-  readonly total: Bag
-  /** What tasks and executors hold on the agent. */
-  readonly inUse: Bag
-}
-
-/** What an operation takes and gives, or why it may not. */
-export function convert(operation: OfferOperation, ground: OperationGround): BagConversion | string {
-  const resources = resourcesOf(operation)
-  const error = validateResources(resources) ?? volumeError(operation, ground)
-  if (error !== undefined) return error
+/**
+ * What an operation takes of what is held and gives for it, or why it cannot.
+ *
+ * Whether it makes sense and may be done was looked at before: operation-validation.ts.
+ */
+export function convert(operation: OfferOperation, held: Bag): BagConversion | string {
   const conversion = conversionOf(operation)
   if (typeof conversion === 'string') return conversion
   const { consumed, converted } = conversion
   if (consumed.isEmpty) return 'Invalid resources: nothing is converted'
-  if (!ground.held.contains(consumed)) return `${ground.held.toString()} does not contain ${consumed.toString()}`
+  if (!held.contains(consumed)) return `${held} does not contain ${consumed}`
+  const left = held.minus(consumed)
+  if (operation.type === 'DESTROY' && consumed.toProto().some((one) => left.countOf(bagOf([one])) > 0))
+    return `Persistent volume ${consumed} cannot be removed due to additional shared copies`
   return { from: consumed, to: converted }
-}
-
-function resourcesOf({ reserve, unreserve, create, destroy, grow_volume, shrink_volume }: OfferOperation): Resource[] {
-  return [
-    ...(reserve?.resources ?? []),
-    ...(unreserve?.resources ?? []),
-    ...(create?.volumes ?? []),
-    ...(destroy?.volumes ?? []),
-    ...(grow_volume === undefined ? [] : [grow_volume.volume, grow_volume.addition]),
-    ...(shrink_volume === undefined ? [] : [shrink_volume.volume]),
-  ]
-}
-
-function volumeError(operation: OfferOperation, ground: OperationGround): string | undefined {
-  switch (operation.type) {
-    case 'CREATE':
-      return createError(operation.create?.volumes ?? [], ground.total)
-    case 'DESTROY': {
-      const volumes = Resources.fromProto(operation.destroy?.volumes).unallocate()
-      if (!ground.total.contains(volumes)) return 'Persistent volumes not found'
-      const used = ground.inUse.unallocate().persistentVolumes()
-      const isUsed = [...volumes.entries()].some(({ key }) => [...used.entries()].some((entry) => entry.key === key))
-      return isUsed ? 'Persistent volumes in use' : undefined
-    }
-    default: {
-      const revocables = resourcesOf(operation).some((resource) => resource.revocable !== undefined)
-      return revocables ? 'Revocable resources cannot be converted' : undefined
-    }
-  }
-}
-
-function createError(volumes: readonly Resource[], total: Bag): string | undefined {
-  const taken = new Set([...total.persistentVolumes().entries()].map(({ template }) => volumeKey(template)))
-  for (const volume of volumes) {
-    const id = volume.disk?.persistence?.id ?? ''
-    const error = idError(id)
-    if (error !== undefined) return `Persistence ID is invalid: ${error}`
-    if (volume.disk?.volume?.mode === 'RO') return "Expecting 'mode' to be RW for persistent volume"
-    if (volume.revocable !== undefined) return 'Persistent volumes cannot be revocable'
-    if (taken.has(volumeKey(volume))) return `Persistence ID '${id}' is not unique`
-    taken.add(volumeKey(volume))
-  }
-  return undefined
-}
-
-function volumeKey(volume: Resource): string {
-  return `${reservationsOf(volume).at(-1)?.role ?? ''} ${volume.disk?.persistence?.id ?? ''}`
 }

@@ -14,8 +14,8 @@ import type {
   TaskInfo,
 } from '@isthmus/proto/gen/mesos'
 import { idError } from '@isthmus/proto/ids'
-import { type Acceptance, neededBy } from './acceptance.ts'
-import { bagOf, contains, isEmpty, sameBag, scalarOf, textOf, validateResources } from './bag.ts'
+import { type Acceptance, availableTo, isAvailable, neededBy } from './acceptance.ts'
+import { bagOf, isEmpty, sameBag, scalarOf, textOf, validateResources } from './bag.ts'
 
 /** An executor of a group needs at least this. */
 const MIN_EXECUTOR_CPUS = 0.01
@@ -35,8 +35,8 @@ export function validateTask(acceptance: Acceptance, task: TaskInfo): string | u
     if (executor !== undefined) return executor
   }
   const needed = neededBy(acceptance, [task], task.executor)
-  if (contains(acceptance.remaining, needed)) return undefined
-  return `Total resources ${textOf(needed)} required by task and its executor is more than available ${textOf(acceptance.remaining)}`
+  if (isAvailable(acceptance, needed)) return undefined
+  return `Total resources ${textOf(needed)} required by task and its executor is more than available ${textOf(availableTo(acceptance))}`
 }
 
 /** Checks all tasks of a LAUNCH_GROUP and their executor; the first error refuses all. */
@@ -48,8 +48,8 @@ export function validateGroup(
   const error = validateGroupTasks(acceptance, executor, tasks) ?? validateGroupExecutor(acceptance, executor)
   if (error !== undefined) return error
   const needed = neededBy(acceptance, tasks, executor)
-  if (contains(acceptance.remaining, needed)) return undefined
-  return `Total resources ${textOf(needed)} required by task group and its executor are more than available ${textOf(acceptance.remaining)}`
+  if (isAvailable(acceptance, needed)) return undefined
+  return `Total resources ${textOf(needed)} required by task group and its executor are more than available ${textOf(availableTo(acceptance))}`
 }
 
 function validateGroupTasks(

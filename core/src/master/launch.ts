@@ -1,8 +1,8 @@
 /** LAUNCH and LAUNCH_GROUP on what an ACCEPT holds: each task is checked, charged, entered and sent to its agent. */
 
 import type { ExecutorInfo, OfferOperation, TaskInfo, TaskStatusReason } from '@isthmus/proto/gen/mesos'
-import { type Acceptance, allocatedTo, newExecutor } from './acceptance.ts'
-import { bagOf, subtract } from './bag.ts'
+import { type Acceptance, allocatedTo, newExecutor, takeOut } from './acceptance.ts'
+import { bagOf } from './bag.ts'
 import { addExecutor } from './executors.ts'
 import { validateGroup, validateTask } from './launch-validation.ts'
 import { masterStatus } from './messages.ts'
@@ -25,7 +25,7 @@ export function launchTasks(turn: Turn, acceptance: Acceptance, operation: Offer
 function launchTask(turn: Turn, acceptance: Acceptance, task: TaskInfo): void {
   const { framework, agent } = acceptance
   const executor = task.executor && newExecutor(acceptance, task.executor)
-  if (executor !== undefined) chargeExecutor(acceptance, executor)
+  if (executor !== undefined) chargeExecutor(turn, acceptance, executor)
   enterTask(turn, acceptance, task, task.executor?.executor_id.value ?? '')
   const launch_executor = task.executor && executor !== undefined
   sendToAgent(turn, agent, { type: 'RUN_TASK', run_task: { framework_info: framework.info, task, launch_executor } })
@@ -53,7 +53,7 @@ export function launchGroup(turn: Turn, acceptance: Acceptance, operation: Offer
     return
   }
   const fresh = newExecutor(acceptance, executor)
-  if (fresh !== undefined) chargeExecutor(acceptance, fresh)
+  if (fresh !== undefined) chargeExecutor(turn, acceptance, fresh)
   for (const task of tasks) enterTask(turn, acceptance, task, executor.executor_id.value)
   sendToAgent(turn, agent, {
     type: 'RUN_TASK_GROUP',
@@ -81,8 +81,8 @@ function completedExecutor({ role, framework }: Acceptance, executor: ExecutorIn
   }
 }
 
-function chargeExecutor(acceptance: Acceptance, executor: MasterExecutor): void {
-  acceptance.remaining = subtract(acceptance.remaining, executor.resources)
+function chargeExecutor(turn: Turn, acceptance: Acceptance, executor: MasterExecutor): void {
+  takeOut(turn, acceptance, executor.resources)
   addExecutor(acceptance.agent, acceptance.framework, executor)
 }
 
@@ -99,7 +99,7 @@ function enterTask(turn: Turn, acceptance: Acceptance, info: TaskInfo, executorI
     state: 'TASK_STAGING',
     details: { ...info, user: info.command?.user ?? info.executor?.command?.user },
   })
-  acceptance.remaining = subtract(acceptance.remaining, task.resources)
+  takeOut(turn, acceptance, task.resources)
   addTask(turn, agent, framework, task)
 }
 

@@ -72,7 +72,9 @@ export function acknowledgeOperation(turn: Turn, framework: Framework, call: Cal
   const operation = operationOf(turn, framework, call.operation_id.value)
   const agent = operation && state.agents.get(operation.agentId)
   const expected = operation?.operation.latest_status.uuid?.value
-  if (operation === undefined || agent === undefined || expected === undefined || hex(expected) !== hex(call.uuid)) {
+  const isKnown = expected !== undefined && hex(expected) === hex(call.uuid)
+  // A disconnected agent would not hear of it, and say it again.
+  if (operation === undefined || !isKnown || agent?.linkId === undefined || call.agent_id?.value !== agent.id) {
     count(state.counters, 'master/invalid_operation_status_update_acknowledgements')
     return
   }
@@ -115,7 +117,7 @@ function answerFor(turn: Turn, agentId: string | undefined): { state: OperationS
   }
   if (agents.has(agentId)) return { state: 'OPERATION_UNKNOWN', text: 'Operation is unknown' }
   if (recoveredAgents.has(agentId))
-    return { state: 'OPERATION_RECOVERING', text: 'Agent is recovered but has not yet re-registered' }
+    return { state: 'OPERATION_RECOVERING', text: 'Agent is recovered but has not re-registered' }
   if (registry.unreachable.has(agentId)) return { state: 'OPERATION_UNREACHABLE', text: 'Agent is unreachable' }
   if (registry.gone.has(agentId)) return { state: 'OPERATION_GONE_BY_OPERATOR', text: 'Agent marked gone by operator' }
   return { state: 'OPERATION_UNKNOWN', text: 'Both operation and agent are unknown' }

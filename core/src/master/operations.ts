@@ -9,10 +9,11 @@ import type { OfferOperation, Operation, Resource } from '@isthmus/proto/gen/mes
 import { nextUuidBytes } from '../base/random.ts'
 import { type Acceptance, allocatedTo } from './acceptance.ts'
 import { freeOf } from './agent-resources.ts'
-import { add, addAll, type Bag, contains, convert, subtract, textOf, unallocated } from './bag.ts'
+import { add, addAll, type Bag, bagOf, contains, convert, subtract, textOf, unallocated } from './bag.ts'
 import type { OperatorCalled } from './events.ts'
 import { rescindOffer } from './offers.ts'
 import { countOperation, hex, tell } from './operation-status.ts'
+import { operationError } from './operation-validation.ts'
 import type { Agent, Framework } from './state.ts'
 import { note, respond, sendToAgent, type Turn } from './turn.ts'
 
@@ -20,15 +21,14 @@ import { note, respond, sendToAgent, type Turn } from './turn.ts'
 export function applyOperation(turn: Turn, acceptance: Acceptance, given: OfferOperation): void {
   const { framework, agent, role } = acceptance
   const operation = completedOperation(given, role)
-  const conversion =
-    frameworkError(acceptance, operation) ??
-    convert(operation, { held: acceptance.remaining, total: agent.total, inUse: usedOn(agent) })
-  if (typeof conversion === 'string') {
-    dropInvalid(turn, framework, agent, { operation, error: conversion })
-    return
-  }
+  const error = frameworkError(acceptance, operation)
+  if (error !== undefined) return dropInvalid(turn, framework, agent, { operation, error })
+  if (operation.type === 'DESTROY') rescindVolumes(turn, agent, operation.destroy?.volumes ?? [])
+  const conversion = convert(operation, acceptance.remaining)
+  if (typeof conversion === 'string') return dropInvalid(turn, framework, agent, { operation, error: conversion })
   const { from, to } = conversion
   acceptance.remaining = add(subtract(acceptance.remaining, from), to)
+  acceptance.shared = add(subtract(acceptance.shared, from.shared()), to.shared())
   agent.total = add(subtract(agent.total, unallocated(from)), unallocated(to))
   turn.state.allocator.updateAllocation(framework.id, agent.id, { from, to })
   startOperation(turn, agent, operation, framework)
@@ -58,20 +58,29 @@ export function dropOperation(turn: Turn, framework: Framework, operation: Offer
   tell(turn, framework, { operation_id: operation.id, state: 'OPERATION_DROPPED', message })
 }
 
-/** Reservations must be for the role of the offer and by the framework's own principal. */
-function frameworkError({ framework, role }: Acceptance, { type, reserve }: OfferOperation): string | undefined {
-  if (type !== 'RESERVE') return undefined
-  for (const { reservations } of reserve?.resources ?? []) {
-    const top = reservations?.at(-1)
-    if (top === undefined) continue
-    if (top.role !== role)
-      return `A reserve operation was attempted for role '${top.role}', but the offer is for role '${role}'`
-    const { principal } = framework.info
-    if (principal !== undefined && top.principal !== undefined && top.principal !== principal) {
-      return `A reserve operation was attempted by framework principal '${principal}', which does not match a reserved resource with principal '${top.principal}'`
-    }
+/** What a framework may not, with the agent it is about: feedback that the agent cannot give, and what makes no sense anywhere. */
+function frameworkError({ framework, agent }: Acceptance, operation: OfferOperation): string | undefined {
+  if ((operation.reserve?.source ?? []).length > 0)
+    return 'Operation attempted with invalid resources: Reservation updates are not yet implemented for the scheduler API.'
+  const givesFeedback = agent.capabilities.some(({ type }) => type === 'AGENT_OPERATION_FEEDBACK')
+  if (operation.id !== undefined && !givesFeedback)
+    return `Operation on agent default resources requested feedback, but agent ${agent.id} does not have the required AGENT_OPERATION_FEEDBACK and RESOURCE_PROVIDER capabilities`
+  const { principal } = framework.info
+  const error = operationError({ operation, agent, inUse: usedOn(agent), framework, principal })
+  return error && `${error}; on agent ${placeOf(agent)}`
+}
+
+/** Other frameworks may have been offered a shared volume that is about to be destroyed. */
+function rescindVolumes(turn: Turn, agent: Agent, volumes: readonly Resource[]): void {
+  for (const id of [...agent.offers]) {
+    const offer = turn.state.offers.get(id)!
+    const offered = unallocated(offer.resources)
+    if (volumes.some((volume) => contains(offered, unallocated(bagOf([volume]))))) rescindOffer(turn, offer)
   }
-  return undefined
+}
+
+function placeOf({ id, ip, port, info }: Agent): string {
+  return `${id} at slave(1)@${ip}:${port} (${info.hostname})`
 }
 
 /** The operation with the role of the offer on resources that do not say theirs. */
@@ -113,7 +122,7 @@ function startOperation(turn: Turn, agent: Agent, info: OfferOperation, framewor
 }
 
 /** The operator's form of these operations: on unallocated resources of any role; offers in the way are rescinded. */
-export function applyOperatorOperation(turn: Turn, { call, requestId }: OperatorCalled): void {
+export function applyOperatorOperation(turn: Turn, { call, requestId, principal }: OperatorCalled): void {
   const asked = operationOf(call)
   if (asked.agentId === undefined) {
     const text = "Expecting 'agent_id' to be present; only agent default resources are supported right now"
@@ -125,18 +134,21 @@ export function applyOperatorOperation(turn: Turn, { call, requestId }: Operator
     respond(turn, requestId, 400, 'No agent found with specified ID')
     return
   }
-  const { type } = asked.operation
-  const prefix = `Invalid ${type} operation on agent ${agent.id} at slave(1)@${agent.ip}:${agent.port} (${agent.info.hostname}): `
-  const invalid = operatorError(asked.operation)
+  const { operation } = asked
+  const { type } = operation
+  const where = type === 'UNRESERVE' || type === 'DESTROY' ? '' : ` on agent ${placeOf(agent)}`
+  const prefix = `Invalid ${type} operation${where}: `
+  const invalid = operationError({ operation, agent, inUse: usedOn(agent), framework: undefined, principal })
   if (invalid !== undefined) {
     respond(turn, requestId, 400, prefix + invalid)
     return
   }
-  const conversion = convert(asked.operation, {
-    held: unallocated(agent.total),
-    total: agent.total,
-    inUse: usedOn(agent),
-  })
+  if (agent.linkId === undefined) {
+    // Mesos answers 202 and the operation is lost.
+    respond(turn, requestId, 409, `${prefix}Agent ${agent.id} is disconnected`)
+    return
+  }
+  const conversion = convert(operation, agent.total)
   if (typeof conversion === 'string') {
     respond(turn, requestId, conversion.includes('does not contain') ? 409 : 400, prefix + conversion)
     return
@@ -148,21 +160,8 @@ export function applyOperatorOperation(turn: Turn, { call, requestId }: Operator
   agent.total = add(subtract(agent.total, conversion.from), conversion.to)
   turn.state.allocator.updateAgent(agent.id, { total: agent.total })
   turn.state.allocationDue = true
-  startOperation(turn, agent, asked.operation, undefined)
+  startOperation(turn, agent, operation, undefined)
   respond(turn, requestId, 202)
-}
-
-function operatorError({ type, reserve, unreserve, create, destroy }: OfferOperation): string | undefined {
-  const resources = [
-    ...(reserve?.resources ?? []),
-    ...(unreserve?.resources ?? []),
-    ...(create?.volumes ?? []),
-    ...(destroy?.volumes ?? []),
-  ]
-  if (resources.some(({ allocation_info }) => allocation_info !== undefined)) {
-    return `A ${type?.toLowerCase()} operation was attempted with an allocated resource, but the operator API only allows it for unallocated resources`
-  }
-  return undefined
 }
 
 /** Rescinds offers of the agent until what is needed is free; false when even that is not enough. */
@@ -171,7 +170,9 @@ function makeRoom(turn: Turn, agent: Agent, needed: Bag): boolean {
   if (!contains(reachable, needed)) return false
   for (const id of [...agent.offers]) {
     if (contains(freeOf(turn, agent), needed)) return true
-    rescindOffer(turn, turn.state.offers.get(id)!)
+    const offer = turn.state.offers.get(id)!
+    const isInTheWay = !subtract(needed, unallocated(offer.resources)).equals(needed)
+    if (isInTheWay) rescindOffer(turn, offer)
   }
   return contains(freeOf(turn, agent), needed)
 }

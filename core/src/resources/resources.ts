@@ -306,6 +306,16 @@ export class Resources {
     return this.#layout.hasShared ? this.#select((kind) => !kind.isShared) : this
   }
 
+  /** The same with each shared resource once, however many copies there are. */
+  withSingleCopies(): Resources {
+    if (!this.#layout.hasShared) return this
+    const { kinds } = this.#layout
+    return new Resources(
+      this.#layout,
+      this.#values.map((value, place) => (kinds[place]!.isShared ? 1 : value)),
+    )
+  }
+
   /** Disk with data that outlives tasks. */
   persistentVolumes(): Resources {
     return this.#layout.hasVolumes ? this.#select((kind) => kind.isVolume) : Resources.empty
