@@ -22,6 +22,7 @@ import { discardFrameworkInverseOffers, forgetRefusals } from './inverse-offers.
 import { frameworkMessage, type MasterStatus } from './messages.ts'
 import { allocateSoon, discardFrameworkOffers, rescindOffer } from './offers.ts'
 import { masterInfo } from './options.ts'
+import { sameMessage } from './same-message.ts'
 import type { Framework } from './state.ts'
 import { HEARTBEAT_SECONDS, publish } from './subscribers.ts'
 import { TaskMap } from './task-map.ts'
@@ -75,16 +76,16 @@ function completed(info: FrameworkInfo, principal: string | undefined): Framewor
 function refusal(turn: Turn, call: CallSubscribe, info: FrameworkInfo): string | undefined {
   const { options, completedFrameworks } = turn.state
   const roles = rolesOf(info)
-  const error =
-    validateFrameworkInfo(info) ??
-    validateListedRoles(roles, options.roles) ??
-    validateSuppressedRoles(roles, call.suppressed_roles)
+  const error = validateFrameworkInfo(info) ?? validateListedRoles(roles, options.roles)
   if (error !== undefined) return error
   if (info.user === 'root' && !options.rootSubmissions) {
     return "User 'root' is not allowed to run frameworks without --root_submissions set"
   }
   if (info.id !== undefined && completedFrameworks.has(info.id.value)) return 'Framework has been removed'
-  return validateOfferConstraints(call.offer_constraints, options.patternLimits)
+  return (
+    validateSuppressedRoles(roles, call.suppressed_roles) ??
+    validateOfferConstraints(call.offer_constraints, options.patternLimits)
+  )
 }
 
 function forbiddenChange(framework: Framework, info: FrameworkInfo): string | undefined {
@@ -274,9 +275,12 @@ export function updateFramework(
     respond(turn, request.requestId, 400, error)
     return
   }
+  const before = framework.info
   changeInfo(turn, framework, { info, suppressed: call.suppressed_roles, constraints: call.offer_constraints })
   allocateSoon(turn)
-  publish(turn, () => ({ type: 'FRAMEWORK_UPDATED', framework_updated: { framework: frameworkMessage(framework) } }))
+  if (!sameMessage(before, framework.info)) {
+    publish(turn, () => ({ type: 'FRAMEWORK_UPDATED', framework_updated: { framework: frameworkMessage(framework) } }))
+  }
   respond(turn, request.requestId, 200)
 }
 

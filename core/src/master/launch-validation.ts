@@ -16,6 +16,7 @@ import type {
 import { idError } from '@isthmus/proto/ids'
 import { type Acceptance, availableTo, isAvailable, neededBy } from './acceptance.ts'
 import { bagOf, isEmpty, sameBag, scalarOf, textOf, validateResources } from './bag.ts'
+import { sameMessage } from './same-message.ts'
 
 /** An executor of a group needs at least this. */
 const MIN_EXECUTOR_CPUS = 0.01
@@ -277,17 +278,5 @@ function sameExecutor(one: ExecutorInfo, other: ExecutorInfo): boolean {
   return (
     sameBag(bagOf(one.resources ?? []), bagOf(other.resources ?? [])) &&
     sameMessage({ ...one, resources: undefined }, { ...other, resources: undefined })
-  )
-}
-
-/** Deep equality of messages; absent equals undefined. */
-function sameMessage(one: unknown, other: unknown): boolean {
-  if (one === other) return true
-  if (typeof one !== 'object' || typeof other !== 'object' || one === null || other === null) {
-    return (typeof one === 'bigint' || typeof other === 'bigint') && String(one) === String(other)
-  }
-  const fields = new Set([...Object.keys(one), ...Object.keys(other)])
-  return [...fields].every((field) =>
-    sameMessage((one as Record<string, unknown>)[field], (other as Record<string, unknown>)[field]),
   )
 }

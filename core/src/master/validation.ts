@@ -101,15 +101,33 @@ export function rolesOf(info: FrameworkInfo): ReadonlySet<string> {
 
 /** Checks a FrameworkInfo by itself. */
 export function validateFrameworkInfo(info: FrameworkInfo): string | undefined {
-  const roles = validateRoleFields(info)
-  if (roles !== undefined) return roles
+  const id = info.id?.value ?? ''
+  const error = validateRoleFields(info) ?? (id === '' ? undefined : idError(id)) ?? validateOfferFilters(info)
+  if (error !== undefined) return error
   const timeout = info.failover_timeout ?? 0
-  if (!(Math.abs(timeout) <= MAX_DURATION_SECONDS)) return `The framework failover_timeout (${timeout}) is invalid`
-  if (info.id !== undefined && info.id.value !== '') {
-    const id = idError(info.id.value)
-    if (id !== undefined) return `FrameworkInfo.id is invalid: ${id}`
+  return Math.abs(timeout) <= MAX_DURATION_SECONDS
+    ? undefined
+    : `The framework failover_timeout (${timeout}) is invalid`
+}
+
+function validateOfferFilters(info: FrameworkInfo): string | undefined {
+  for (const { min_allocatable_resources } of Object.values(info.offer_filters ?? {})) {
+    for (const { quantities = {} } of min_allocatable_resources?.quantities ?? []) {
+      const amounts = Object.entries(quantities)
+      if (amounts.length === 0) return 'Resource quantities must contain at least one quantity'
+      for (const [name, { value }] of amounts) {
+        const error = amountProblem(value)
+        if (error !== undefined) return `Invalid resource quantity for '${name}': ${error} not supported`
+      }
+    }
   }
   return undefined
+}
+
+function amountProblem(value: number): string | undefined {
+  if (Number.isNaN(value)) return 'NaN'
+  if (value < 0) return 'Negative values'
+  return value === Number.POSITIVE_INFINITY ? 'Infinite values' : undefined
 }
 
 function validateRoleFields(info: FrameworkInfo): string | undefined {
