@@ -65,6 +65,7 @@ export function step(state: AgentState, event: AgentEvent): AgentEffect[] {
 function dispatch(turn: Turn, event: AgentEvent): void {
   switch (event.kind) {
     case 'masterDetected':
+      turn.state.registrationAttempts = 0
       return scheduleRegistration(turn)
     case 'linkOpened':
       return linkOpened(turn)

@@ -13,6 +13,8 @@ export type FrameworkTimer =
 export type FrameworkEvent =
   /** The program starts: subscribe. */
   | { readonly kind: 'started'; readonly atMs: number }
+  /** A master that was not known before leads: there is no reason to wait any longer. */
+  | { readonly kind: 'masterDetected'; readonly atMs: number }
   /** The master answered SUBSCRIBE with a stream. */
   | { readonly kind: 'streamOpened'; readonly atMs: number }
   /** One event came down the stream. */

@@ -13,6 +13,7 @@ import {
   RECONCILE_MAX_MS,
   RECONCILE_MIN_MS,
   RESUBSCRIBE_MAX_MS,
+  RESUBSCRIBE_MIN_MS,
   step,
 } from './framework.ts'
 import { isTerminal } from './task-states.ts'
@@ -378,6 +379,21 @@ test('safety_: whatever comes, nothing throws, calls are sent only while subscri
       { numRuns: 1_000 },
     ),
   )
+})
+
+test('a master that is found ends the pause, and the pauses begin anew', (t) => {
+  const state = subscribed()
+  for (let round = 0; round < 5; round += 1) {
+    step(state, { kind: 'streamClosed', reason: 'lost', atMs: 1 })
+    fire(state, 'resubscribe', 2)
+  }
+  step(state, { kind: 'streamClosed', reason: 'lost', atMs: 3 })
+  t.is(state.phase, 'waiting')
+  const effects = step(state, { kind: 'masterDetected', atMs: 4 })
+  t.deepEqual(effects, [{ kind: 'cancelTimer', key: 'resubscribe' }, subscribeCall(F)])
+  t.deepEqual(step(state, { kind: 'masterDetected', atMs: 5 }), [], 'while it subscribes nothing more is done')
+  const [, , timer] = step(state, { kind: 'streamClosed', reason: 'lost', atMs: 6 })
+  t.like(timer, { kind: 'setTimer', atMs: 6 + RESUBSCRIBE_MIN_MS })
 })
 
 test('the tasks of an ACCEPT that failed are asked about, others are not', (t) => {

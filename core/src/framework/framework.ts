@@ -4,7 +4,7 @@
 //        started                 streamOpened            SUBSCRIBED
 //   idle ───────► subscribing ───────────────► subscribing ────────► subscribed ──► stopped (teardown or ERROR)
 //                     ▲  streamClosed, heartbeat missed                  │
-//                     └────────────── waiting (backs off) ◄──────────────┘
+//                     └── waiting (backs off; not after masterDetected) ◄┘
 //
 // What it does by itself: subscribes again with the same id after a loss, capped exponential back-off; forgets offers with
 // the subscription; acknowledges each update after telling it; asks about every live task after each SUBSCRIBED, and again
@@ -98,6 +98,8 @@ export function step(state: FrameworkState, event: FrameworkEvent): FrameworkEff
   switch (event.kind) {
     case 'started':
       return state.phase === 'idle' ? subscribe(state) : []
+    case 'masterDetected':
+      return masterDetected(state)
     case 'streamOpened':
       return hasStream(state) ? [heartbeatTimer(state, event.atMs)] : []
     case 'eventReceived':
@@ -135,6 +137,12 @@ function callRefused(
   }
   if (launched.length === 0 || state.phase !== 'subscribed') return [failed]
   return [failed, ...reconcileAgain(state, atMs)]
+}
+
+/** A pause before subscribing again is over at once. */
+function masterDetected(state: FrameworkState): FrameworkEffect[] {
+  state.resubscribeAfterMs = RESUBSCRIBE_MIN_MS
+  return state.phase === 'waiting' ? [{ kind: 'cancelTimer', key: 'resubscribe' }, ...subscribe(state)] : []
 }
 
 /** Says whether news can be of a stream of ours: what a stream given up still brings is about offers that are void. */

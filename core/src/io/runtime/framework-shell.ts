@@ -139,7 +139,13 @@ export class FrameworkShell {
     this.#isMasterKnown = true
     if (isSame) return
     this.#client.move(master)
-    if (!this.#isStreaming) return
+    if (!this.#isStreaming) {
+      // Of several that are named the next one is tried after the pause: all of them may be away.
+      if (this.#options.master.kind === 'zookeeper') {
+        this.#options.post({ kind: 'masterDetected', atMs: this.#now() })
+      }
+      return
+    }
     this.#isStreaming = false
     this.#client.unsubscribe()
     this.#closed('another master leads')
