@@ -123,11 +123,13 @@ function checkInverseOffers(state: MasterState): void {
 
 function checkMaintenance(state: MasterState): void {
   const { machines } = state.registry.maintenance
+  const leaving = leavingAgents(state)
   for (const agent of state.agents.values()) {
     const machine = machines.get(machineKey({ hostname: agent.info.hostname, ip: agent.ip }))
     assert(sameUnavailability(agent.unavailability, machine?.unavailability), 'an agent knows the schedule')
     assert(state.unavailable.has(agent.id) === (machine !== undefined), 'agents of the schedule are listed')
     assert(machine?.mode !== 'DOWN' || agent.leaving, 'nothing stays on a machine that is down')
+    assert(!agent.leaving || leaving.has(agent.id), 'an agent that leaves waits for a write')
   }
   for (const id of state.unavailable) assert(state.agents.has(id), `unavailable agent ${id} is in the books`)
   for (const { kind, agentId, unavailability } of state.inverseOffers.values()) {
@@ -135,6 +137,18 @@ function checkMaintenance(state: MasterState): void {
     const wanted = state.agents.get(agentId)?.unavailability
     assert(wanted !== undefined && sameUnavailability(unavailability, wanted), 'inverse offers say what is scheduled')
   }
+}
+
+/** The agents that a write under way takes away. */
+function leavingAgents(state: MasterState): Set<string> {
+  const ids = new Set<string>()
+  for (const { continuations } of state.commits.values()) {
+    for (const then of continuations) {
+      if (then.kind === 'machinesDown') for (const id of then.agentIds) ids.add(id)
+      if ('agentId' in then) ids.add(then.agentId)
+    }
+  }
+  return ids
 }
 
 function checkConnections(state: MasterState): void {

@@ -4,6 +4,7 @@ import type { OfferOperation, Resource, Task, TaskInfo, TaskState } from '@isthm
 import type { Call } from '@isthmus/proto/gen/scheduler'
 import test from 'ava'
 import fc from 'fast-check'
+import { assert } from '../base/assert.ts'
 import { Rehearsal, type StageAgent, type StageFramework, scalar } from './rehearsal.ts'
 import { frameworksView, metricsView, rolesView, slavesView, stateSummaryView, stateView, tasksView } from './views.ts'
 
@@ -83,6 +84,7 @@ type Command =
   | { kind: 'operate'; call: OperatorCall }
   | { kind: 'pass'; ms: number }
   | { kind: 'hold'; holds: boolean }
+  | { kind: 'answerInverse'; framework: number; isAccepted: boolean; ids: 'own' | 'all'; refuseSeconds: number }
 
 type Piece =
   | { kind: 'launch'; tasks: Draft[] }
@@ -108,6 +110,16 @@ const piece: fc.Arbitrary<Piece> = fc.oneof(
     id: fc.boolean(),
   }),
 )
+
+/** Two of the three agents are on the same machine. */
+function hostOf(port: number): string {
+  return `agent${port % 2}.test`
+}
+
+const MACHINES = [
+  { hostname: hostOf(0), ip: '127.0.0.1' },
+  { hostname: hostOf(1).toUpperCase(), ip: '127.0.0.1' },
+]
 
 const executorId = { value: 'custom' }
 const anyAgentId = fc.constantFrom({ value: 'm-S0' }, { value: 'm-S1' }, { value: 'nobody' })
@@ -161,6 +173,7 @@ const operatorCalls: fc.Arbitrary<OperatorCall> = fc.oneof(
     },
     { type: 'TEARDOWN', teardown: { framework_id: { value: 'm-0000' } } },
     { type: 'START_MAINTENANCE', start_maintenance: {} },
+    { type: 'GET_MAINTENANCE_STATUS' },
     {},
   ),
   anyAgentId.map((agent_id) => ({ type: 'MARK_AGENT_GONE' as const, mark_agent_gone: { agent_id } })),
@@ -179,6 +192,24 @@ const operatorCalls: fc.Arbitrary<OperatorCall> = fc.oneof(
     type: 'CREATE_VOLUMES' as const,
     create_volumes: { agent_id, volumes: [one] },
   })),
+)
+
+const maintenanceCalls: fc.Arbitrary<OperatorCall> = fc.oneof(
+  fc.tuple(fc.subarray(MACHINES, { minLength: 0 }), fc.constantFrom(1, 1, 2)).map(([machine_ids, start]) => ({
+    type: 'UPDATE_MAINTENANCE_SCHEDULE' as const,
+    update_maintenance_schedule: {
+      schedule:
+        machine_ids.length === 0
+          ? {}
+          : { windows: [{ machine_ids, unavailability: { start: { nanoseconds: start } } }] },
+    },
+  })),
+  fc
+    .subarray(MACHINES, { minLength: 1 })
+    .map((machines) => ({ type: 'START_MAINTENANCE' as const, start_maintenance: { machines } })),
+  fc
+    .subarray(MACHINES, { minLength: 1 })
+    .map((machines) => ({ type: 'STOP_MAINTENANCE' as const, stop_maintenance: { machines } })),
 )
 
 const agentSays: fc.Arbitrary<AgentMessage> = fc.constantFrom<AgentMessage>(
@@ -249,6 +280,7 @@ const command = fc.oneof(
   },
   fc.record({ kind: fc.constant('agentSays' as const), agent: index, message: agentSays }),
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('operate' as const), call: operatorCalls }) },
+  fc.record({ kind: fc.constant('operate' as const), call: maintenanceCalls }),
   {
     weight: 3,
     arbitrary: fc.record({
@@ -257,6 +289,13 @@ const command = fc.oneof(
     }),
   },
   fc.record({ kind: fc.constant('hold' as const), holds: fc.boolean() }),
+  fc.record({
+    kind: fc.constant('answerInverse' as const),
+    framework: index,
+    isAccepted: fc.boolean(),
+    ids: fc.constantFrom('own', 'all'),
+    refuseSeconds: fc.constantFrom(0, 5, 100),
+  }),
 )
 
 class Chaos {
@@ -270,6 +309,8 @@ class Chaos {
   readonly frameworks: StageFramework[] = []
   readonly agents: (StageAgent & { port: number })[] = []
   readonly uuids = new Map<string, Uint8Array>()
+  /** Inverse offers that were accepted or declined. */
+  readonly answered = new Set<string>()
   #port = 6000
 
   run(command: Command): void {
@@ -344,8 +385,49 @@ class Chaos {
         this.stage.holdsWrites = command.holds
         if (!command.holds) this.stage.store()
         return
+      case 'answerInverse':
+        this.#answerInverse(command)
+        return
       default:
         command satisfies never
+    }
+  }
+
+  #answerInverse(command: Extract<Command, { kind: 'answerInverse' }>): void {
+    const framework = this.frameworks[command.framework]
+    const known = framework && this.stage.state.frameworks.get(framework.id)
+    if (framework === undefined || known === undefined) return
+    const ids = command.ids === 'own' ? [...known.inverseOffers] : [...this.stage.state.inverseOffers.keys()]
+    const body = {
+      inverse_offer_ids: ids.map((value) => ({ value })),
+      filters: { refuse_seconds: command.refuseSeconds },
+    }
+    const own = new Set(known.inverseOffers)
+    const { status } = this.stage.say(
+      framework,
+      command.isAccepted
+        ? { type: 'ACCEPT_INVERSE_OFFERS', accept_inverse_offers: body }
+        : { type: 'DECLINE_INVERSE_OFFERS', decline_inverse_offers: body },
+    )
+    if (status === 202) for (const id of ids) if (own.has(id)) this.answered.add(id)
+  }
+
+  /** What frameworks were sent and did not answer is what the master thinks is outstanding. */
+  checkInverseOffers(): void {
+    for (const { id, streamId, events } of this.frameworks) {
+      if (this.stage.closed.has(streamId)) continue
+      const seen = new Set<string>()
+      for (const { inverse_offers, rescind_inverse_offer } of events) {
+        for (const offer of inverse_offers?.inverse_offers ?? []) seen.add(offer.id.value)
+        const rescinded = rescind_inverse_offer?.inverse_offer_id.value
+        if (rescinded === undefined) continue
+        assert(seen.delete(rescinded), `inverse offer ${rescinded} is rescinded once, after it was made`)
+        assert(!this.answered.has(rescinded), `inverse offer ${rescinded} is not rescinded after its answer`)
+      }
+      for (const answered of this.answered) seen.delete(answered)
+      const known = this.stage.state.frameworks.get(id)
+      if (known?.streamId !== streamId) continue
+      assert([...seen].sort().join() === [...known.inverseOffers].sort().join(), 'both sides know what is asked')
     }
   }
 
@@ -368,12 +450,12 @@ class Chaos {
   #register(): void {
     if (this.agents.length >= 3) return
     const port = this.#port++
-    const address = { hostname: 'agent.test', ip: '127.0.0.1', port }
+    const address = { hostname: hostOf(port), ip: '127.0.0.1', port }
     const { linkId } = this.stage.connect({
       type: 'REGISTER',
       register: {
         agent_info: {
-          hostname: 'agent.test',
+          hostname: hostOf(port),
           port,
           resources: [scalar('cpus', 4), scalar('mem', 512), scalar('disk', 500)],
         },
@@ -395,7 +477,7 @@ class Chaos {
     const agent = state.agents.get(before.id)
     const port = before.port
     const info = {
-      hostname: 'agent.test',
+      hostname: hostOf(port),
       port,
       id: { value: before.id },
       resources: [scalar('cpus', 4), scalar('mem', 512), scalar('disk', 500)],
@@ -448,7 +530,7 @@ class Chaos {
         })),
         tasks: known,
         resources: agent?.total.toProto() ?? info.resources,
-        address: { hostname: 'agent.test', ip: '127.0.0.1', port },
+        address: { hostname: hostOf(port), ip: '127.0.0.1', port },
       },
     })
     if (linkId !== undefined) this.agents[at] = { ...before, linkId }
@@ -556,6 +638,7 @@ class Chaos {
 
 test('safety_the books agree after any sequence of calls, messages and broken connections', (t) => {
   const totals = new Map<string, number>()
+  const inverse = { asked: 0, answered: 0 }
   fc.assert(
     fc.property(fc.array(command, { minLength: 20, maxLength: 80, size: 'max' }), (commands) => {
       const chaos = new Chaos()
@@ -570,6 +653,9 @@ test('safety_the books agree after any sequence of calls, messages and broken co
       })
       for (const one of commands) chaos.run(one)
       chaos.show()
+      chaos.checkInverseOffers()
+      inverse.asked += chaos.frameworks.filter(({ events }) => events.some(({ inverse_offers: one }) => one)).length
+      inverse.answered += chaos.answered.size
       for (const [name, value] of chaos.stage.state.counters) totals.set(name, (totals.get(name) ?? 0) + value)
     }),
     { numRuns: Number(process.env.SAFETY_RUNS ?? 300), includeErrorInReport: true },
@@ -590,4 +676,5 @@ test('safety_the books agree after any sequence of calls, messages and broken co
   ]) {
     t.true((totals.get(name) ?? 0) > 0, `${name} happened`)
   }
+  t.true(inverse.asked > 0 && inverse.answered > 0, 'inverse offers were made and answered')
 })
