@@ -102,11 +102,11 @@ export class BusyMaster {
       this.#play({ kind: 'agentConnected', requestId: this.#request(), message })
     }
     expect(this.state.agents.size === this.load.agents, 'all agents are registered')
-    for (const [linkId, agentId] of this.state.links) this.#links.set(agentId!, linkId)
   }
 
   /** Subscribes all frameworks, each with a role of its own. */
   addFrameworks(): void {
+    for (const [linkId, agentId] of this.state.links) this.#links.set(agentId!, linkId)
     for (let at = 0; at < this.load.frameworks; at++) {
       const capabilities = [{ type: 'MULTI_ROLE' }, { type: 'RESERVATION_REFINEMENT' }] as const
       const framework_info = { user: 'root', name: `framework-${at}`, roles: [`role-${at}`], capabilities }

@@ -333,7 +333,7 @@ export class Agents {
 }
 
 function grown(rows: Float64Array<ArrayBuffer>): Float64Array<ArrayBuffer> {
-  const larger = new Float64Array(rows.length * 2)
+  const larger = new Float64Array(Math.ceil((rows.length / KINDS_MAX) * 1.25) * KINDS_MAX)
   larger.set(rows)
   return larger
 }

@@ -6,7 +6,8 @@ import { note, type Turn } from './turn.ts'
 
 /** Opens a link that is no agent's yet. */
 export function openLink(turn: Turn, requestId: string): string {
-  const linkId = `${turn.state.options.masterId}-L${turn.state.nextLink++}`
+  // Joined, so that it is one flat string: what templates make stays a pair of strings.
+  const linkId = [turn.state.options.masterId, '-L', turn.state.nextLink++].join('')
   turn.state.links.set(linkId, undefined)
   turn.effects.push({ kind: 'openLink', requestId, linkId })
   return linkId

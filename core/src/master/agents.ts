@@ -29,6 +29,7 @@ import { operationFromAgent } from './operation-status.ts'
 import type { RegistryRecord } from './registry.ts'
 import type { Agent, Continuation, MasterState } from './state.ts'
 import { publish } from './subscribers.ts'
+import { sharedBag } from './task-record.ts'
 import { updateFromAgent } from './tasks.ts'
 import { commit, note, respond, sendToAgent, type Turn } from './turn.ts'
 
@@ -61,7 +62,8 @@ function connectNew(turn: Turn, requestId: string, register: AgentMessageRegiste
     refuseLink(turn, linkId, MACHINE_DOWN)
     return
   }
-  const id = `${state.options.masterId}-S${state.nextAgent++}`
+  // Joined, so that it is one flat string: what templates make stays a pair of strings.
+  const id = [state.options.masterId, '-S', state.nextAgent++].join('')
   const agentInfo: AgentInfo = { ...state.sharedFacts.infoOf(register.agent_info), id: { value: id } }
   commit(turn, admissionRecords(state, agentInfo, placeOf(register)), {
     kind: 'admitAgent',
@@ -272,7 +274,7 @@ function createAgent(turn: Turn, admission: Extract<Continuation, { kind: 'admit
     drain: admitted?.drain,
     registeredAtMs: turn.atMs,
     reregisteredAtMs: 0,
-    total: bagOf((reregister ?? admission.register)?.resources ?? agentInfo.resources ?? []),
+    total: sharedBag(turn.state, bagOf((reregister ?? admission.register)?.resources ?? agentInfo.resources ?? [])),
     offers: new LazySet(),
     inverseOffers: new LazySet(),
     unavailability: machineAt(turn.state, { hostname: agentInfo.hostname, ip })?.unavailability,

@@ -88,8 +88,8 @@ export function createTask(state: MasterState, task: NewTask): MasterTask {
   return new TaskRecord(task, { name: sharedTraits.nameOf(task), traits })
 }
 
-/** The same bag for tasks alike, one after the other, as jobs launch them. */
-function sharedBag({ recentBags }: MasterState, bag: Resources): Resources {
+/** The same bag for tasks or agents alike, one after the other, as jobs launch them and machines register. */
+export function sharedBag({ recentBags }: MasterState, bag: Resources): Resources {
   const known = recentBags.find((recent) => recent.equals(bag))
   if (known !== undefined) return known
   recentBags.unshift(bag)
