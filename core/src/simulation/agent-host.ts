@@ -33,6 +33,9 @@ export interface MachineOptions {
   readonly checksStep: () => boolean
 }
 
+/** Nobody looks into sandboxes and histories here. */
+const SHORT_MEMORY = { gcDelayMs: 60_000, maxCompletedExecutors: 2 }
+
 /** How long a machine takes to come back after its agent ended by itself. */
 const RESTART_MS = 5_000
 
@@ -80,6 +83,7 @@ export class AgentHost implements SimulatedAgent {
     const ip = `10.${1 + (number >> 16)}.${(number >> 8) & 255}.${number & 255}`
     this.#state = createAgent({
       ...AGENT_DEFAULTS,
+      ...SHORT_MEMORY,
       info: { hostname: host, port, resources },
       version: '1.11.0',
       address: { hostname: host, ip, port },

@@ -51,6 +51,7 @@ export class FrameworkHost {
   /** Calls without an answer yet, oldest first. */
   #unanswered: Call[] = []
   #isUp = false
+  #steps = 0
   /** Raised when the process ends, so that what it meant to do later is not done. */
   #life = 0
 
@@ -71,6 +72,11 @@ export class FrameworkHost {
 
   get isUp(): boolean {
     return this.#isUp
+  }
+
+  /** Steps of the library so far. */
+  get steps(): number {
+    return this.#steps
   }
 
   /** The process starts. */
@@ -135,7 +141,9 @@ export class FrameworkHost {
   }
 
   #post(event: FrameworkEvent): void {
-    if (this.#isUp) this.#perform(step(this.#state, event))
+    if (!this.#isUp) return
+    this.#steps += 1
+    this.#perform(step(this.#state, event))
   }
 
   #perform(effects: readonly FrameworkEffect[]): void {

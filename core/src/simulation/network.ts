@@ -8,7 +8,7 @@
  */
 
 import { nextFraction, type Random } from '../base/random.ts'
-import type { Schedule } from './schedule.ts'
+import { type Appointment, cancel, type Schedule } from './schedule.ts'
 
 /** How long messages take, in milliseconds. */
 export interface Latency {
@@ -49,7 +49,8 @@ export class Network {
 
   /** Makes everything from and to a host take longer; 0 = as others. */
   slow(host: string, byMs: number): void {
-    this.#slowMs.set(host, byMs)
+    if (byMs > 0) this.#slowMs.set(host, byMs)
+    else this.#slowMs.delete(host)
   }
 
   /** Ends every cut and every slowness. */
@@ -60,6 +61,7 @@ export class Network {
 
   /** Until when nothing passes between these hosts; undefined when they reach each other. */
   cutUntilMs(one: string, other: string): number | undefined {
+    if (this.#cutUntilMs.size === 0) return undefined
     const untilMs = Math.max(this.#cutUntilMs.get(one) ?? 0, this.#cutUntilMs.get(other) ?? 0)
     return untilMs > this.#schedule.nowMs ? untilMs : undefined
   }
@@ -67,8 +69,10 @@ export class Network {
   /** A random time for one way between these hosts. */
   delayMs(from: string, to: string): number {
     const { minMs, maxMs, lateChance, lateMs } = this.latency
-    const slowMs = (this.#slowMs.get(from) ?? 0) + (this.#slowMs.get(to) ?? 0)
-    let delayMs = minMs + (maxMs - minMs) * nextFraction(this.#random) + slowMs * nextFraction(this.#random)
+    let delayMs = minMs + (maxMs - minMs) * nextFraction(this.#random)
+    if (this.#slowMs.size > 0) {
+      delayMs += ((this.#slowMs.get(from) ?? 0) + (this.#slowMs.get(to) ?? 0)) * nextFraction(this.#random)
+    }
     if (lateChance > 0 && nextFraction(this.#random) < lateChance) delayMs += lateMs * nextFraction(this.#random)
     return delayMs
   }
@@ -207,14 +211,17 @@ class Pipe<Message> {
   readonly #route: Route
   readonly #hosts: readonly [from: string, to: string]
   readonly #deliver: (message: Message) => void
-  /** What is under way; a function is the end of the pipe. */
-  #queue: { readonly atMs: number; readonly message: Message | undefined; readonly ended: (() => void) | undefined }[] =
-    []
+  readonly #due = (): void => this.#arrive()
+  /** What is under way, from #taken on, and when each arrives. */
+  #messages: Message[] = []
+  #timesMs: number[] = []
+  #taken = 0
+  /** Called when everything has arrived. */
+  #ended: (() => void) | undefined
+  #endAtMs = 0
   #lastAtMs = 0
   #isClosed = false
-  #isWaiting = false
-  /** Raised by stop(), so that appointments of before do nothing. */
-  #generation = 0
+  #appointment: Appointment | undefined
 
   constructor(route: Route, hosts: readonly [string, string], deliver: (message: Message) => void) {
     this.#route = route
@@ -223,54 +230,67 @@ class Pipe<Message> {
   }
 
   send(message: Message): void {
-    if (!this.#isClosed) this.#put(message, undefined)
+    if (this.#isClosed) return
+    this.#messages.push(message)
+    this.#timesMs.push(this.#nextMs())
+    this.#wait(this.#lastAtMs)
   }
 
   /** Nothing more is sent; `ended` is called when everything has arrived. */
   end(ended: () => void): void {
     if (this.#isClosed) return
-    this.#put(undefined, ended)
     this.#isClosed = true
+    this.#ended = ended
+    this.#endAtMs = this.#nextMs()
+    this.#wait(this.#endAtMs)
   }
 
-  /** Loses what is under way. */
+  /** Loses what is under way, also the end. */
   stop(): void {
-    this.#queue = []
-    this.#isWaiting = false
-    this.#generation += 1
+    this.#messages = []
+    this.#timesMs = []
+    this.#taken = 0
+    this.#ended = undefined
+    cancel(this.#appointment)
+    this.#appointment = undefined
   }
 
-  #put(message: Message | undefined, ended: (() => void) | undefined): void {
+  #nextMs(): number {
     const { network, schedule } = this.#route
     this.#lastAtMs = Math.max(this.#lastAtMs, schedule.nowMs + network.delayMs(...this.#hosts))
-    this.#queue.push({ atMs: this.#lastAtMs, message, ended })
-    if (!this.#isWaiting) this.#wait(this.#lastAtMs)
+    return this.#lastAtMs
   }
 
   #wait(atMs: number): void {
-    const generation = this.#generation
-    this.#isWaiting = true
-    this.#route.schedule.at(atMs, () => {
-      if (generation === this.#generation) this.#arrive()
-    })
+    this.#appointment ??= this.#route.schedule.at(atMs, this.#due)
   }
 
   #arrive(): void {
     const { network, schedule } = this.#route
+    this.#appointment = undefined
     const cutUntilMs = network.cutUntilMs(...this.#hosts)
     if (cutUntilMs !== undefined) {
       this.#wait(cutUntilMs + network.delayMs(...this.#hosts))
       return
     }
-    const generation = this.#generation
-    // Nothing is waited for while messages are handed over: what is sent meanwhile comes behind.
-    while (generation === this.#generation && this.#queue.length > 0 && this.#queue[0]!.atMs <= schedule.nowMs) {
-      const { message, ended } = this.#queue.shift()!
-      if (ended !== undefined) ended()
-      else this.#deliver(message as Message)
+    // A stop() in between leaves nothing to take.
+    while (this.#taken < this.#messages.length && this.#timesMs[this.#taken]! <= schedule.nowMs) {
+      this.#deliver(this.#messages[this.#taken++]!)
     }
-    if (generation !== this.#generation) return
-    this.#isWaiting = false
-    if (this.#queue.length > 0) this.#wait(this.#queue[0]!.atMs)
+    if (this.#taken < this.#messages.length) {
+      this.#wait(this.#timesMs[this.#taken]!)
+      return
+    }
+    this.#messages.length = 0
+    this.#timesMs.length = 0
+    this.#taken = 0
+    if (this.#ended === undefined) return
+    if (this.#endAtMs > schedule.nowMs) {
+      this.#wait(this.#endAtMs)
+      return
+    }
+    const ended = this.#ended
+    this.#ended = undefined
+    ended()
   }
 }

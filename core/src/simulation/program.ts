@@ -32,7 +32,6 @@ export interface LedgerEntry {
   readonly taskId: string
   readonly agentId: string
   readonly unit: Unit
-  readonly statuses: TaskStatus[]
   killAsked: boolean
   /** The first terminal state that an agent told (with a uuid). */
   end: TaskStatus | undefined
@@ -52,7 +51,8 @@ export class Program {
   readonly spec: WorkloadFramework
   readonly units: Unit[] = []
   readonly ledger = new Map<string, LedgerEntry>()
-  #waiting: Unit[] = []
+  /** Units that wait for offers, by job. */
+  readonly #waiting = new Map<WorkloadJob, Unit[]>()
   #doneCount = 0
   #isSuppressed = false
   #sequence = 0
@@ -61,9 +61,14 @@ export class Program {
     this.spec = spec
   }
 
-  /** Units that wait for offers, the first is next. */
-  get waiting(): readonly Unit[] {
-    return this.#waiting
+  /** Jobs with units that wait for offers. */
+  get waiting(): WorkloadJob[] {
+    return [...this.#waiting.keys()]
+  }
+
+  /** Units that are done. */
+  get doneCount(): number {
+    return this.#doneCount
   }
 
   /** Whether everything asked for so far is done. */
@@ -77,7 +82,7 @@ export class Program {
       const id = `${this.spec.name}.${this.units.length}`
       const unit: Unit = { id, job, phase: 'waiting', tasks: new Set(), tries: 0 }
       this.units.push(unit)
-      this.#waiting.push(unit)
+      this.#wait(unit)
     }
     return this.#settleSuppression(state)
   }
@@ -98,13 +103,15 @@ export class Program {
     const offerIds = offers.map(({ id }) => id.value)
     const pool = new OfferPool(offers)
     const launches: Launch[] = []
-    const rest: Unit[] = []
-    for (const unit of this.#waiting) {
-      const launch = launches.length < LAUNCHES_MAX ? this.#launch(unit, offers[0]!, pool) : undefined
-      if (launch === undefined) rest.push(unit)
-      else launches.push(launch)
+    for (const [job, units] of this.#waiting) {
+      while (units.length > 0 && launches.length < LAUNCHES_MAX) {
+        const launch = this.#launch(units.at(-1)!, offers[0]!, pool)
+        if (launch === undefined) break
+        units.pop()
+        launches.push(launch)
+      }
+      if (units.length === 0) this.#waiting.delete(job)
     }
-    this.#waiting = rest
     const { refuseSeconds } = this.spec
     if (launches.length === 0) return declineOffers(state, offerIds, refuseSeconds)
     const accepted = acceptOffers(state, { offerIds, launches, filters: { refuse_seconds: refuseSeconds } })
@@ -127,7 +134,6 @@ export class Program {
         taskId,
         agentId: offer.agent_id.value,
         unit,
-        statuses: [],
         killAsked: false,
         end: undefined,
         outOfSightSinceMs: undefined,
@@ -148,7 +154,6 @@ export class Program {
   updated(state: FrameworkState, status: TaskStatus, atMs: number): FrameworkEffect[] {
     const entry = this.ledger.get(status.task_id.value)
     if (entry === undefined) return []
-    entry.statuses.push(status)
     const isOutOfSight = status.state === 'TASK_UNREACHABLE' || status.state === 'TASK_UNKNOWN'
     entry.outOfSightSinceMs = isOutOfSight ? (entry.outOfSightSinceMs ?? atMs) : undefined
     const { unit } = entry
@@ -175,7 +180,7 @@ export class Program {
     const strays = [...unit.tasks]
     unit.tasks = new Set()
     unit.phase = 'waiting'
-    this.#waiting.push(unit)
+    this.#wait(unit)
     const kills = strays.flatMap((taskId) => {
       const entry = this.ledger.get(taskId)!
       return entry.end === undefined && state.tasks.has(taskId) ? this.kill(state, entry) : []
@@ -207,7 +212,7 @@ export class Program {
       if (unit.phase !== 'launched') continue
       unit.phase = 'waiting'
       unit.tasks = new Set()
-      this.#waiting.push(unit)
+      this.#wait(unit)
     }
     this.#isSuppressed = false
   }
@@ -217,8 +222,14 @@ export class Program {
     return this.#isSuppressed
   }
 
+  #wait(unit: Unit): void {
+    const units = this.#waiting.get(unit.job)
+    if (units === undefined) this.#waiting.set(unit.job, [unit])
+    else units.push(unit)
+  }
+
   #settleSuppression(state: FrameworkState): FrameworkEffect[] {
-    const wantsNothing = this.#waiting.length === 0
+    const wantsNothing = this.#waiting.size === 0
     if (this.#isSuppressed === wantsNothing || (wantsNothing && !this.spec.suppresses)) {
       return []
     }

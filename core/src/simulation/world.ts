@@ -49,10 +49,11 @@ export interface WorldOptions {
 export interface WorldReport {
   readonly seed: number
   readonly virtualMs: number
-  /** Messages, timers and everything else that happened. */
+  /** Events that the machines were given: the steps of masters, agents and frameworks. */
   readonly events: number
   readonly masterSteps: number
   readonly agentSteps: number
+  readonly frameworkSteps: number
   readonly tasks: number
   readonly units: number
   readonly faults: number
@@ -231,10 +232,7 @@ export class World implements Surroundings {
   }
 
   #unitsDone(): number {
-    return this.frameworks.reduce(
-      (sum, { program }) => sum + program.units.filter(({ phase }) => phase === 'done').length,
-      0,
-    )
+    return this.frameworks.reduce((sum, { program }) => sum + program.doneCount, 0)
   }
 
   #stuck(): Violation {
@@ -273,12 +271,16 @@ export class World implements Surroundings {
   }
 
   #report(): WorldReport {
+    const masterSteps = this.#master.steps
+    const agentSteps = this.agents.reduce((sum, { steps }) => sum + steps, 0)
+    const frameworkSteps = this.frameworks.reduce((sum, { steps }) => sum + steps, 0)
     return {
       seed: this.options.seed,
       virtualMs: this.schedule.nowMs - START_MS,
-      events: this.schedule.happened,
-      masterSteps: this.#master.steps,
-      agentSteps: this.agents.reduce((sum, { steps }) => sum + steps, 0),
+      events: masterSteps + agentSteps + frameworkSteps,
+      masterSteps,
+      agentSteps,
+      frameworkSteps,
       tasks: this.frameworks.reduce((sum, { program }) => sum + program.ledger.size, 0),
       units: this.frameworks.reduce((sum, { program }) => sum + program.units.length, 0),
       faults: this.#faults,

@@ -147,8 +147,8 @@ function summaryText(reports: readonly WorldReport[], wallMs: number): string {
     `  virtual time    ${count(sum(({ virtualMs }) => virtualMs) / 60_000)} minutes`,
     `  faults          ${count(sum(({ faults }) => faults))}`,
     `  units of work   ${count(sum(({ units }) => units))}, done with ${count(sum(({ tasks }) => tasks))} tasks`,
-    `  steps           ${count(sum(({ masterSteps }) => masterSteps))} of masters, ${count(sum(({ agentSteps }) => agentSteps))} of agents`,
-    `  events          ${count(events)} in ${(wallMs / 1000).toFixed(1)} s, ${count((events * 1000) / wallMs)} a second`,
+    `  events          ${count(events)} in ${(wallMs / 1000).toFixed(1)} s, ${count((events * 1000) / wallMs)} a second: steps of`,
+    `                  masters ${count(sum(({ masterSteps }) => masterSteps))}, agents ${count(sum(({ agentSteps }) => agentSteps))}, frameworks ${count(sum(({ frameworkSteps }) => frameworkSteps))}`,
   ]
   if (isOne) lines.push(`  fingerprint     ${reports[0]!.fingerprint}`)
   return `${lines.join('\n')}\n`

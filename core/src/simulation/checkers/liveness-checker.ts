@@ -150,7 +150,7 @@ export class LivenessChecker implements Checker {
 }
 
 function isEnough({ waiting }: Program, resources: Resources): boolean {
-  return waiting.some(({ job }) => {
+  return waiting.some((job) => {
     const { cpus, memoryMb } = needsOf(job)
     return resources.cpusMilli >= Math.max(LEAST_CPUS_MILLI, cpus * 1000) && resources.memMilli >= memoryMb * 1000
   })
