@@ -4,8 +4,8 @@ import { existsSync, mkdirSync, readFileSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Offer, OfferOperation, Resource, TaskInfo } from '@isthmus/proto/gen/mesos'
 import test, { type ExecutionContext } from 'ava'
-import { type Endpoint, parseEndpoint } from '../src/io/http/client.ts'
-import { postJson } from './cluster.ts'
+import { type Endpoint, parseEndpoint, sendTo } from '../src/io/http/client.ts'
+import { getJson } from './cluster.ts'
 import { PlainScheduler, scalars } from './plain-scheduler.ts'
 import { isthmus, type Program, temporaryFolder, until } from './programs.ts'
 
@@ -61,6 +61,23 @@ function task(offer: Offer, id: string, command: string, volumes: readonly Resou
 
 function launch(tasks: readonly TaskInfo[]): OfferOperation {
   return { type: 'LAUNCH', launch: { task_infos: tasks } }
+}
+
+/** POSTs a form as the older pages take it; returns status and text. */
+async function postForm(
+  endpoint: Endpoint,
+  path: string,
+  fields: Readonly<Record<string, unknown>>,
+): Promise<[number, string]> {
+  const texts = Object.entries(fields).map(([name, value]): [string, string] => {
+    return [name, typeof value === 'string' ? value : JSON.stringify(value)]
+  })
+  const { status, body } = await sendTo(endpoint, {
+    path,
+    headers: { 'Content-Type': 'application/x-www-form-urlencoded' },
+    body: new URLSearchParams(texts).toString(),
+  })
+  return [status, body.toString()]
 }
 
 /** A framework of one role and all its offers so far. */
@@ -237,14 +254,13 @@ test('an agent refuses to start with flags or a file that do not fit what it kee
   const master = await startMaster(t)
   const agent = startAgent(t, master, folder, 'cpus:1;mem:512;disk:256')
   await agent.said(/^ready /m)
-  const { status, text } = await postJson(master, '/api/v1', { type: 'GET_AGENTS' })
-  t.is(status, 200)
-  const agent_id = (JSON.parse(text) as { get_agents: { agents: { agent_info: { id: unknown } }[] } }).get_agents
-    .agents[0]!.agent_info.id
-  const reserve = { type: 'RESERVE_RESOURCES', reserve_resources: { agent_id, resources: [disk(64, undefined)] } }
-  t.is((await postJson(master, '/api/v1', reserve)).status, 202)
-  const create = { type: 'CREATE_VOLUMES', create_volumes: { agent_id, volumes: [volume('v', undefined)] } }
-  t.is((await postJson(master, '/api/v1', create)).status, 202)
+  const { slaves } = (await getJson(master, '/slaves')) as { slaves: { id: string }[] }
+  const slaveId = slaves[0]!.id
+  t.deepEqual(await postForm(master, '/reserve', { slaveId, resources: [disk(64, undefined)] }), [202, ''])
+  t.deepEqual(await postForm(master, '/create-volumes', { slaveId, volumes: [volume('v', undefined)] }), [202, ''])
+  const [status, text] = await postForm(master, '/unreserve', { slaveId, resources: [disk(64, undefined)] })
+  t.is(status, 409)
+  t.regex(text, /does not contain disk/)
   const place = join(folder, 'volumes/roles/storage/v1')
   await until('the folder of the volume', () => existsSync(place))
   agent.child.kill('SIGTERM')
