@@ -346,10 +346,6 @@ export class Books implements Checker {
     const host = (register ?? reregister)?.agent_info.hostname ?? ''
     const offers = this.agents.get(id)?.offers ?? new Set()
     const holds = reregister === undefined ? new Map<string, Hold>() : holdsOf(reregister, this.removed)
-    // An agent that comes back is looked at anew.
-    for (const framework of this.frameworks.values()) {
-      framework.refusals = framework.refusals.filter(({ agentId }) => agentId !== id)
-    }
     this.agents.set(id, { id, host, linkId, linkedAtMs: atMs, total: bagOf(resources), holds, offers })
     this.touched.add(id)
   }
@@ -366,7 +362,11 @@ export class Books implements Checker {
     this.records.push(record)
     applyRecord(this.registry, record)
     const isLoss = record.kind === 'agentUnreachable' || record.kind === 'agentRemoved' || record.kind === 'agentGone'
-    if (isLoss) this.agents.delete(record.agentId)
+    if (!isLoss) return
+    this.agents.delete(record.agentId)
+    for (const framework of this.frameworks.values()) {
+      framework.refusals = framework.refusals.filter(({ agentId }) => agentId !== record.agentId)
+    }
   }
 
   #noted(message: string, frameworkId: string): void {
