@@ -4,8 +4,10 @@ import type { CallUpdateQuota } from '@isthmus/proto/gen/master'
 import type { Resource } from '@isthmus/proto/gen/mesos'
 import type { QuotaConfig, QuotaRequest, QuotaStatus } from '@isthmus/proto/gen/quota'
 import { validateResources } from './bag.ts'
-import { allocateSoon, rescindAgentOffers } from './offers.ts'
+import { allocateSoon } from './offers.ts'
+import { rescindForQuota } from './quota-rescind.ts'
 import type { QuotaRecord } from './registry.ts'
+import { isWithin, roleSums, rounded, sumsOf, sumsText } from './role-sums.ts'
 import type { MasterState } from './state.ts'
 import { commit, respond, type Turn } from './turn.ts'
 import { validateRole } from './validation.ts'
@@ -13,8 +15,12 @@ import { capacityOf } from './views-roles.ts'
 
 /** Answers UPDATE_QUOTA: 400 with the reason, or 200 when it is stored. */
 export function updateQuota(turn: Turn, requestId: string, call: CallUpdateQuota): void {
+  const { state } = turn
   const configs = call.quota_configs ?? []
-  const error = configs.map(validateQuota).find((reason) => reason !== undefined) ?? overcommit(turn.state, call)
+  const error =
+    configs.map((config) => validateQuota(state, config)).find((reason) => reason !== undefined) ??
+    overconsumed(state, call) ??
+    overcommit(state, call)
   if (error !== undefined) {
     respond(turn, requestId, 400, error)
     return
@@ -27,12 +33,23 @@ export function updateQuota(turn: Turn, requestId: string, call: CallUpdateQuota
   })
 }
 
-function validateQuota({ role, guarantees = {}, limits = {} }: QuotaConfig): string | undefined {
+/** No quota of memory or disk is larger: an exabyte, in megabytes. */
+const MEGABYTES_MAX = 2 ** 40
+/** No quota of anything else is larger. */
+const AMOUNT_MAX = 1e12
+
+function validateQuota(state: MasterState, { role, guarantees = {}, limits = {} }: QuotaConfig): string | undefined {
+  const { roles } = state.options
+  if (roles !== undefined && role !== '*' && !roles.includes(role)) {
+    return `Invalid QuotaConfig: '${role}' is not on the roles whitelist`
+  }
+  if (role.includes('/')) return `Updating quota on nested role '${role}' is not supported yet`
   const error = validateRole(role)
   if (error !== undefined) return `Invalid QuotaConfig: Invalid 'QuotaConfig.role': ${error}`
-  if (role.includes('/')) return `Updating quota on nested role '${role}' is not supported yet`
-  for (const [kind, amounts] of [['guarantee', guarantees] as const, ['limit', limits] as const]) {
-    for (const [name, { value }] of Object.entries(amounts)) {
+  const amounts = tooLarge('guarantees', guarantees) ?? tooLarge('limits', limits)
+  if (amounts !== undefined) return `Invalid QuotaConfig: ${amounts}`
+  for (const [kind, given] of [['guarantee', guarantees] as const, ['limit', limits] as const]) {
+    for (const [name, { value }] of Object.entries(given)) {
       if (value >= 0 && Number.isFinite(value)) continue
       return `Invalid QuotaConfig: Invalid ${kind} configuration {'${name}': ${value}}: Negative values not supported`
     }
@@ -40,6 +57,29 @@ function validateQuota({ role, guarantees = {}, limits = {} }: QuotaConfig): str
   const outside = Object.entries(guarantees).some(([name, { value }]) => value > (limits[name]?.value ?? value))
   if (!outside) return undefined
   return `Invalid QuotaConfig: 'QuotaConfig.guarantees' ${amountsText(guarantees)} is not contained within the 'QuotaConfig.limits' ${amountsText(limits)}`
+}
+
+function tooLarge(field: 'guarantees' | 'limits', amounts: NonNullable<QuotaConfig['limits']>): string | undefined {
+  for (const [name, { value }] of Object.entries(amounts)) {
+    const isSize = name === 'mem' || name === 'disk'
+    const max = isSize ? MEGABYTES_MAX : AMOUNT_MAX
+    if (!(value > max)) continue
+    const what = isSize ? '1 exabyte' : '1 trillion'
+    return `Invalid 'QuotaConfig.${field}': {'${name}': ${value}} is invalid: values greater than ${what} (${max}) are not supported`
+  }
+  return undefined
+}
+
+/** Limits below what a role consumes already need force. */
+function overconsumed(state: MasterState, call: CallUpdateQuota): string | undefined {
+  if (call.force === true) return undefined
+  const sums = roleSums(state)
+  for (const { role, limits = {} } of call.quota_configs ?? []) {
+    const { consumed } = sumsOf(sums, role)
+    if (isWithin(consumed, plain(limits))) continue
+    return `Invalid QuotaConfig: Role '${role}' is already consuming '${sumsText(consumed)}'; this is more than the requested limits '${sumsText(plain(limits))}' (use 'force' flag to bypass this check)`
+  }
+  return undefined
 }
 
 function amountsText(amounts: NonNullable<QuotaConfig['limits']>): string {
@@ -56,20 +96,13 @@ function overcommit(state: MasterState, call: CallUpdateQuota): string | undefin
   }
   for (const guarantees of changed.values()) addAmounts(total, guarantees)
   const capacity = capacityOf(state)
-  const exceeds = Object.entries(total).some(([name, value]) => value > (capacity[name] ?? 0))
+  const exceeds = Object.entries(total).some(([name, value]) => rounded(value) > (capacity[name] ?? 0))
   if (!exceeds) return undefined
   return `Invalid QuotaConfig: total quota guarantees '${sumsText(total)}' exceed cluster capacity '${sumsText(capacity)}' (use 'force' flag to bypass this check)`
 }
 
 function addAmounts(total: Record<string, number>, amounts: NonNullable<QuotaConfig['guarantees']>): void {
   for (const [name, { value }] of Object.entries(amounts)) total[name] = (total[name] ?? 0) + value
-}
-
-function sumsText(sums: Readonly<Record<string, number>>): string {
-  return Object.keys(sums)
-    .sort()
-    .map((name) => `${name}:${sums[name]}`)
-    .join('; ')
 }
 
 /** Answers SET_QUOTA: 400 or 409 with the reason, or 200 when it is stored. */
@@ -95,6 +128,9 @@ function setError(state: MasterState, role: string, guarantee: readonly Resource
   if (role.includes('/')) return `Setting quota on nested role '${role}' is not supported yet`
   if (state.registry.quotas.has(role)) return `Cannot set quota for role '${role}' which already has quota`
   if (guarantee.length === 0) return "QuotaInfo with empty 'guarantee'"
+  if (guarantee.some(isReserved)) return 'QuotaInfo must not contain any ReservationInfo'
+  if (guarantee.some(({ disk }) => disk !== undefined)) return 'QuotaInfo must not contain DiskInfo'
+  if (guarantee.some(({ revocable }) => revocable !== undefined)) return 'QuotaInfo must not contain RevocableInfo'
   if (guarantee.some(({ type }) => type !== 'SCALAR')) return 'QuotaInfo must not include non-scalar resources'
   const names = guarantee.map(({ name }) => name)
   return new Set(names).size < names.length ? 'QuotaInfo contains duplicate resource names' : undefined
@@ -122,11 +158,10 @@ export function quotaStatus(state: MasterState): QuotaStatus {
   return { infos: guaranteed.length === 0 ? undefined : guaranteed, configs }
 }
 
-/** The quotas are stored: the allocator counts with them, and offers that may break them are made anew. */
+/** The quotas are stored: the allocator counts with them, and offers that break them are made anew. */
 export function quotasStored(turn: Turn, roles: readonly string[], requestId: string): void {
-  const { state } = turn
-  for (const role of roles) applyQuota(state, role)
-  for (const agent of state.agents.values()) rescindAgentOffers(turn, agent)
+  for (const role of roles) applyQuota(turn.state, role)
+  rescindForQuota(turn, roles)
   allocateSoon(turn)
   respond(turn, requestId, 200)
 }
@@ -139,6 +174,10 @@ export function applyQuota(state: MasterState, role: string): void {
     return
   }
   state.allocator.setQuota(role, { guarantees: plain(quota.guarantees), limits: plain(quota.limits) })
+}
+
+function isReserved({ reservations, reservation, role }: Resource): boolean {
+  return (reservations ?? []).length > 0 || reservation !== undefined || (role !== undefined && role !== '*')
 }
 
 function plain(amounts: QuotaRecord['limits']): Record<string, number> {

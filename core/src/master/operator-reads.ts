@@ -9,11 +9,12 @@ import type {
   ResponseGetState,
   ResponseGetTasks,
 } from '@isthmus/proto/gen/master'
-import { toMessages } from './bag.ts'
+import type { Resource } from '@isthmus/proto/gen/mesos'
 import { maintenanceSchedule, maintenanceStatus } from './maintenance.ts'
 import { agentMessage, frameworkDetails, taskMessage } from './messages.ts'
 import { quotaStatus } from './operator-quota.ts'
 import { masterInfo } from './options.ts'
+import { addSums, type Sums } from './role-sums.ts'
 import type { Framework, MasterState } from './state.ts'
 import { metricsSnapshot } from './views-metrics.ts'
 import { rolesShown } from './views-roles.ts'
@@ -66,11 +67,11 @@ function readPool(state: MasterState, call: Call): Response | undefined {
       return { type: 'GET_OPERATIONS', get_operations: operations.length === 0 ? {} : { operations } }
     }
     case 'GET_ROLES': {
-      const roles = rolesShown(state).map(({ name, weight, frameworks, resources }) => ({
+      const roles = rolesShown(state).map(({ name, weight, frameworks, sums }) => ({
         name,
         weight,
         frameworks: frameworks.length === 0 ? undefined : frameworks.map((value) => ({ value })),
-        resources: toMessages(resources),
+        resources: scalarMessages(addSums(sums.allocated, sums.offered)),
       }))
       return { type: 'GET_ROLES', get_roles: roles.length === 0 ? {} : { roles } }
     }
@@ -92,6 +93,13 @@ function readPool(state: MasterState, call: Call): Response | undefined {
     default:
       return undefined
   }
+}
+
+/** The kinds of scalars that Mesos shows of roles. */
+function scalarMessages(sums: Sums): readonly Resource[] | undefined {
+  const names = Object.keys(sums).filter((name) => ['cpus', 'disk', 'gpus', 'mem'].includes(name))
+  const messages = names.sort().map((name) => ({ name, type: 'SCALAR' as const, scalar: { value: sums[name]! } }))
+  return messages.length === 0 ? undefined : messages
 }
 
 function versionInfo({ options }: MasterState) {

@@ -2,6 +2,7 @@
 
 import { addAll, type Bag, EMPTY, quantities, revocable } from './bag.ts'
 import { OPERATION_TYPES } from './counters.ts'
+import { addSums, roleSums, sumsOf } from './role-sums.ts'
 import type { Framework, MasterState } from './state.ts'
 
 const OPERATION_STATES = [
@@ -34,6 +35,7 @@ export function metricsSnapshot(state: MasterState, atMs: number): Record<string
   addOperations(metrics, state)
   addAgents(metrics, state)
   addResources(metrics, state)
+  addQuotas(metrics, state)
   addFrameworks(metrics, state)
   for (const [name, value] of state.counters) metrics[name] = value
   return metrics
@@ -90,6 +92,23 @@ function addResources(metrics: Record<string, number>, state: MasterState): void
   for (const name of ['cpus', 'mem', 'disk']) {
     metrics[`allocator/mesos/resources/${name}/total`] = sum[name] ?? 0
     metrics[`allocator/mesos/resources/${name}/offered_or_allocated`] = held[name] ?? 0
+  }
+}
+
+function addQuotas(metrics: Record<string, number>, state: MasterState): void {
+  const { quotas } = state.registry
+  if (quotas.size === 0) return
+  const sums = roleSums(state)
+  for (const { role, guarantees, limits } of quotas.values()) {
+    const { consumed, offeredPlain } = sumsOf(sums, role)
+    const taken = addSums(consumed, offeredPlain)
+    for (const name of new Set([...Object.keys(guarantees), ...Object.keys(limits)])) {
+      const prefix = `allocator/mesos/quota/roles/${role}/resources/${name}`
+      if (guarantees[name] !== undefined) metrics[`${prefix}/guarantee`] = guarantees[name].value
+      if (limits[name] !== undefined) metrics[`${prefix}/limit`] = limits[name].value
+      metrics[`${prefix}/consumed`] = consumed[name] ?? 0
+      metrics[`${prefix}/offered_or_allocated`] = taken[name] ?? 0
+    }
   }
 }
 

@@ -200,7 +200,7 @@ test('/roles counts ports and shows quota', (t) => {
   t.deepEqual(role?.frameworks, ['m-0000'])
   t.is(role?.weight, 1)
   t.deepEqual(role?.resources, { cpus: 4, disk: 20000, gpus: 0, mem: 4096, ports: 501 })
-  t.deepEqual(role?.offered, { cpus: 4, disk: 20000, mem: 4096 })
+  t.deepEqual(role?.offered, { cpus: 4, disk: 20000, mem: 4096, ports: 501 })
   t.deepEqual(role?.allocated, {})
 })
 
