@@ -95,10 +95,13 @@ export class LazyMap<K, V> implements Map<K, V> {
 
 /** A Set that makes a table with the second member and gives it up with the last. */
 export class LazySet<T> implements Set<T> {
-  readonly #members = new LazyMap<T, T>()
+  /** The only member, when there is no table. */
+  #member: T | typeof NONE = NONE
+  #set: Set<T> | undefined
 
   get size(): number {
-    return this.#members.size
+    if (this.#set !== undefined) return this.#set.size
+    return this.#member === NONE ? 0 : 1
   }
 
   get [Symbol.toStringTag](): string {
@@ -106,36 +109,52 @@ export class LazySet<T> implements Set<T> {
   }
 
   has(member: T): boolean {
-    return this.#members.has(member)
+    return this.#set === undefined ? this.#member === member : this.#set.has(member)
   }
 
   add(member: T): this {
-    this.#members.set(member, member)
+    if (this.#set !== undefined) this.#set.add(member)
+    else if (this.#member === NONE || this.#member === member) this.#member = member
+    else {
+      this.#set = new Set([this.#member, member])
+      this.#member = NONE
+    }
     return this
   }
 
   delete(member: T): boolean {
-    return this.#members.delete(member)
+    if (this.#set === undefined) {
+      if (this.#member !== member) return false
+      this.#member = NONE
+      return true
+    }
+    const isDeleted = this.#set.delete(member)
+    if (this.#set.size === 0) this.#set = undefined
+    return isDeleted
   }
 
   clear(): void {
-    this.#members.clear()
+    this.#member = NONE
+    this.#set = undefined
   }
 
   values(): SetIterator<T> {
-    return this.#members.values()
+    if (this.#set !== undefined) return this.#set.values()
+    return (this.#member === NONE ? [] : [this.#member]).values()
   }
 
   keys(): SetIterator<T> {
-    return this.#members.values()
+    return this.values()
   }
 
   entries(): SetIterator<[T, T]> {
-    return this.#members.entries()
+    if (this.#set !== undefined) return this.#set.entries()
+    const only: [T, T][] = this.#member === NONE ? [] : [[this.#member, this.#member]]
+    return only.values()
   }
 
   [Symbol.iterator](): SetIterator<T> {
-    return this.#members.values()
+    return this.values()
   }
 
   forEach(visit: (member: T, again: T, set: Set<T>) => void): void {
