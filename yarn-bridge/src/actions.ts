@@ -2,6 +2,7 @@
 
 import type { AgentFacts } from './constraints.ts'
 import type { Demand } from './demand.ts'
+import type { HandBack } from './hand-back.ts'
 import type { NodeManager } from './node-manager.ts'
 import type { Policy } from './policy.ts'
 import type { RmSample, YarnResource } from './samples.ts'
@@ -16,6 +17,8 @@ export interface AgentOffer {
   readonly diskMb: number
   readonly portCount: number
   readonly facts: AgentFacts
+  /** From when on its machine is down for maintenance, Unix milliseconds. */
+  readonly unavailableFromMs: number | undefined
   /** The pool of the agent, '' without pools. */
   readonly pool: string
 }
@@ -41,6 +44,8 @@ export interface Reason {
     | 'HOST_BACKED_OFF'
     | 'SAMPLE_STALE'
     | 'RM_UNREACHABLE'
+    | 'MAINTENANCE'
+    | 'RECLAIM'
     | 'AT_REST'
   readonly message: string
   readonly numbers: Readonly<Record<string, number | string>>
@@ -62,8 +67,20 @@ export type Action =
       readonly by: YarnResource
       readonly reason: Reason
     }
-  | { readonly kind: 'shrink'; readonly nodeManagerId: string; readonly to: YarnResource; readonly reason: Reason }
-  | { readonly kind: 'drain'; readonly nodeManagerId: string; readonly reason: Reason }
+  | {
+      readonly kind: 'shrink'
+      readonly nodeManagerId: string
+      readonly to: YarnResource
+      /** By then it has to be done, containers or not; absent = only what is not used. */
+      readonly deadlineMs?: number | undefined
+      readonly reason: Reason
+    }
+  | {
+      readonly kind: 'drain'
+      readonly nodeManagerId: string
+      readonly deadlineMs?: number | undefined
+      readonly reason: Reason
+    }
   | { readonly kind: 'undrain'; readonly nodeManagerId: string; readonly reason: Reason }
   | { readonly kind: 'hold'; readonly reason: Reason }
 
@@ -82,6 +99,8 @@ export interface DecisionInput {
   readonly pendingSinceMs: number | undefined
   /** Agents on which launches failed, and until when they are left alone. */
   readonly backoffUntilMs: ReadonlyMap<string, number>
+  /** What the master wants back. */
+  readonly handBacks: readonly HandBack[]
   /** The largest container asked for lately. */
   readonly largestAsked: YarnResource
 }

@@ -21,6 +21,7 @@ import type { BridgeEffect } from './effects.ts'
 import type { BridgeEvent } from './events.ts'
 import { applySample, applyTaskStatus } from './fleet.ts'
 import { flex } from './flex.ts'
+import { answerHandBacks, handBacksOf } from './hand-back.ts'
 import { record } from './history.ts'
 import { poolOf } from './pools.ts'
 import { recoverFleet } from './recovery.ts'
@@ -198,6 +199,7 @@ function noticed(state: BridgeState, notice: FrameworkNotice, atMs: number): Bri
     case 'callFailed':
       return callFailed(state, notice)
     case 'inverseOffersReceived':
+      return evaluate(state, atMs)
     case 'inverseOfferRescinded':
     case 'messageReceived':
     case 'executorEnded':
@@ -226,14 +228,16 @@ export function evaluate(state: BridgeState, atMs: number): BridgeEffect[] {
     sample: state.sample,
     sampledAtMs: state.sampledAtMs,
     fleet: [...state.nodeManagers.values()],
-    offers: agentOffers(state),
+    offers: agentOffers(state, atMs),
     wantedByProfile: state.wantedByProfile,
     quietSinceMs: state.quietSinceMs,
     pendingSinceMs: state.pendingSinceMs,
     backoffUntilMs: new Map([...state.backoff].map(([agentId, { untilMs }]) => [agentId, untilMs])),
+    handBacks: handBacksOf(state),
     largestAsked: state.largestAsked,
   })
   const effects = decision.actions.flatMap((action) => carryOut(state, action, atMs))
+  effects.push(...answerHandBacks(state))
   effects.push(...recordHold(state, decision, atMs))
   state.lastDecision = decision
   effects.push(...returnOffers(state, decision, atMs))

@@ -9,7 +9,7 @@ import { PORTS_PER_NODE_MANAGER } from './decide.ts'
 import type { BridgeEffect, DecisionRecord } from './effects.ts'
 import { beginDrain, cancelDrain } from './fleet.ts'
 import { record } from './history.ts'
-import { held, type NodeManager, type Slab } from './node-manager.ts'
+import { held, type NodeManager, type Slab, type StopReason } from './node-manager.ts'
 import { poolOf } from './pools.ts'
 import { minus, type YarnResource } from './samples.ts'
 import type { BridgeState } from './state.ts'
@@ -18,8 +18,15 @@ import { baseNeeds, baseTask, EXECUTOR_NEEDS, executorInfo, slabResources, slabS
 /** What an ACCEPT leaves over is wanted again soon: more of the same demand may come. */
 const LEFTOVER_REFUSE_SECONDS = 1
 
+/** Why a NodeManager that is drained will be stopped, by the reason of the drain. */
+const STOP_REASONS: Partial<Record<Reason['code'], StopReason>> = {
+  FLEXDOWN: 'flexdown',
+  MAINTENANCE: 'maintenance',
+  RECLAIM: 'reclaim',
+}
+
 /** The offers held, one row for each agent that is in a pool. */
-export function agentOffers(state: BridgeState): AgentOffer[] {
+export function agentOffers(state: BridgeState, atMs: number): AgentOffer[] {
   const byAgent = new Map<string, Offer[]>()
   for (const offer of state.framework.offers.values()) {
     const list = byAgent.get(offer.agent_id.value) ?? []
@@ -40,6 +47,7 @@ export function agentOffers(state: BridgeState): AgentOffer[] {
       diskMb: pool.scalar('disk'),
       portCount: pool.portCount,
       facts,
+      unavailableFromMs: unavailableFromMs(offers, atMs),
       pool: poolName,
     }
   })
@@ -57,7 +65,8 @@ export function carryOut(state: BridgeState, action: Action, atMs: number): Brid
     case 'drain': {
       const nodeManager = state.nodeManagers.get(action.nodeManagerId)
       if (nodeManager === undefined) return []
-      const stopReason = action.reason.code === 'FLEXDOWN' ? 'flexdown' : 'idle'
+      nodeManager.deadlineMs = action.deadlineMs
+      const stopReason = STOP_REASONS[action.reason.code] ?? 'idle'
       return [
         ...recordAction(state, action, nodeManager, held(nodeManager), atMs),
         ...beginDrain(state, nodeManager, stopReason, atMs),
@@ -112,6 +121,7 @@ function launch(state: BridgeState, action: Extract<Action, { kind: 'launch' }>,
     advertisedAtMs: atMs,
     armed: false,
     shrinkTo: undefined,
+    deadlineMs: undefined,
     stopReason: undefined,
     everRegistered: false,
     registeredAtMs: atMs,
@@ -182,7 +192,20 @@ function shrink(state: BridgeState, action: Extract<Action, { kind: 'shrink' }>,
   nodeManager.phase = 'shrinking'
   nodeManager.phaseSinceMs = atMs
   nodeManager.shrinkTo = action.to
+  nodeManager.deadlineMs = action.deadlineMs
   return recordAction(state, action, nodeManager, minus(held(nodeManager), action.to), atMs)
+}
+
+/** When the maintenance of an agent begins; undefined when there is none or it is over. */
+function unavailableFromMs(offers: readonly Offer[], atMs: number): number | undefined {
+  for (const { unavailability } of offers) {
+    if (unavailability === undefined) continue
+    const startMs = Number(unavailability.start.nanoseconds) / 1e6
+    const { duration } = unavailability
+    const endMs = duration === undefined ? Number.POSITIVE_INFINITY : startMs + Number(duration.nanoseconds) / 1e6
+    if (endMs > atMs) return startMs
+  }
+  return undefined
 }
 
 function offersOf(state: BridgeState, offer: AgentOffer): Offer[] {

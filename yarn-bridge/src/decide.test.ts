@@ -2,6 +2,7 @@ import test from 'ava'
 import fc from 'fast-check'
 import type { Action, DecisionInput, Reason } from './actions.ts'
 import { decide, roundUp, usableRoom } from './decide.ts'
+import type { HandBack } from './hand-back.ts'
 import { expected, isUp } from './node-manager.ts'
 import { fits, NOTHING, plus, type YarnResource } from './samples.ts'
 import {
@@ -213,7 +214,31 @@ const table: Readonly<
     actions: [['hold']],
     numbers: {},
   },
+  MAINTENANCE: {
+    rule: 'what a machine holds that goes down is drained',
+    input: {
+      fleet: [nodeManagerOf('n', [GB])],
+      sample: sampleOf({ nodes: fullNode }),
+      handBacks: [wanted('maintenance')],
+    },
+    actions: [['drain', 'n']],
+    numbers: { inMs: 30_000 },
+  },
+  RECLAIM: {
+    rule: 'what another role was promised is given back',
+    input: {
+      fleet: [nodeManagerOf('n', [GB, GB])],
+      sample: sampleOf({ nodes: fullNode }),
+      handBacks: [wanted('reclaim')],
+    },
+    actions: [['shrink', 'n', GB]],
+    numbers: { inMs: 30_000, memoryMb: 1024, vcores: 1 },
+  },
   AT_REST: { rule: 'nothing waits, nothing is there', input: {}, actions: [['hold']], numbers: {} },
+}
+
+function wanted(kind: HandBack['kind']): HandBack {
+  return { inverseOfferId: 'I', agentId: 'A-n', kind, deadlineMs: NOW_MS + 30_000, amount: GB, reason: undefined }
 }
 
 for (const [code, { rule, input, actions, numbers, wantsOffers = false }] of Object.entries(table)) {

@@ -15,6 +15,7 @@ import type { Action, AgentOffer, Decision, DecisionInput, Reason } from './acti
 import { meets } from './constraints.ts'
 import { type Demand, demandOf } from './demand.ts'
 import { flexKeyOf, splitFlexKey } from './flex-key.ts'
+import { agentsToLeave, planHandBacks } from './hand-back.ts'
 import { expected, isUp, type NodeManager } from './node-manager.ts'
 import { keeperSize, type Policy } from './policy.ts'
 import { Bounds, NO_POOL } from './pools.ts'
@@ -50,12 +51,18 @@ export function decide(input: DecisionInput): Decision {
     return holding('SAMPLE_STALE', `the last look at the ResourceManager is ${ageMs} ms old`, { ageMs })
   }
   const demand = demandOf(sample, policy.maxNodeCapacity)
+  const handBacks = planHandBacks(input, sample)
   const plan = new Plan(input, sample)
   if (policy.mode === 'auto') plan.place(demand)
   plan.launchByProfile()
   plan.launchMinimum()
   const growing = plan.actions.length > 0
-  if (!growing && !plan.wantsOffers) plan.actions.push(...planShrink(input, sample))
+  const isRest = !growing && !plan.wantsOffers && handBacks.length === 0
+  if (isRest) plan.actions.push(...planShrink(input, sample))
+  // What is wanted back goes first, and is not shrunk or drained for another reason at once.
+  const taken = new Set(handBacks.flatMap((action) => ('nodeManagerId' in action ? [action.nodeManagerId] : [])))
+  const others = plan.actions.filter((action) => !('nodeManagerId' in action) || !taken.has(action.nodeManagerId))
+  plan.actions.splice(0, plan.actions.length, ...handBacks, ...others)
   if (plan.actions.length === 0)
     plan.actions.push({ kind: 'hold', reason: plan.holdReason ?? restReason(input, demand) })
   return { actions: plan.actions, demand, wantsOffers: plan.wantsOffers }
@@ -152,7 +159,13 @@ class Plan {
     this.#nodes = new Map(sample.nodes.map((node) => [node.nodeId, node]))
     this.#minimum = sample.minimum
     this.#keeperSize = keeperSize(input.policy, sample)
-    this.#offers = new Map(input.offers.map((offer) => [offer.agentId, offer]))
+    const left = agentsToLeave(input)
+    const soonMs = input.atMs + input.policy.maintenanceLeadMs
+    const usable = input.offers.filter(
+      ({ agentId, unavailableFromMs }) =>
+        !left.has(agentId) && (unavailableFromMs ?? Number.POSITIVE_INFINITY) > soonMs,
+    )
+    this.#offers = new Map(usable.map((offer) => [offer.agentId, offer]))
     this.#occupiedAgents = new Set(input.fleet.map(({ agentId }) => agentId))
     this.#bounds = new Bounds(input.policy, input.fleet)
   }
@@ -236,7 +249,8 @@ class Plan {
     const rooms = new Map<string, YarnResource>()
     for (const nodeManager of this.#input.fleet.filter(isUp)) {
       const used = this.#nodes.get(nodeManager.nodeId)?.used ?? NOTHING
-      const room = stuck ? NOTHING : minus(expected(nodeManager), used)
+      const size = nodeManager.deadlineMs === undefined ? expected(nodeManager) : (nodeManager.shrinkTo ?? NOTHING)
+      const room = stuck ? NOTHING : minus(size, used)
       rooms.set(nodeManager.id, minus(room, pack(waiting, room)))
     }
     return rooms

@@ -4,6 +4,7 @@ import { killTask } from '@isthmus/core/framework/calls'
 import { isTerminal } from '@isthmus/core/framework/task-states'
 import type { TaskStatus } from '@isthmus/proto/gen/mesos'
 import type { BridgeEffect } from './effects.ts'
+import { DEADLINE_MARGIN_MS } from './hand-back.ts'
 import { record } from './history.ts'
 import { held, type NodeManager, type NodeManagerPhase, recordUse, type StopReason } from './node-manager.ts'
 import { equal, fits, largest, minus, printResource, type RmNode, type RmSample, type YarnResource } from './samples.ts'
@@ -155,6 +156,7 @@ function wantedSize(
     case 'shrinking':
       return nodeManager.shrinkTo
     case 'draining':
+      if (nodeManager.deadlineMs !== undefined) return minimum
       return used === undefined ? undefined : largest(used, minimum)
     default:
       return undefined
@@ -175,7 +177,7 @@ function advertise(state: BridgeState, nodeManager: NodeManager, atMs: number, n
   const from = nodeManager.advertised
   nodeManager.advertised = size
   nodeManager.advertisedAtMs = atMs
-  const overCommitTimeoutMs = nodeManager.armed ? NEVER_MS : -1
+  const overCommitTimeoutMs = overCommitTimeout(nodeManager, atMs)
   const message = `YARN is told ${printResource(size)}${from === undefined ? '' : ` instead of ${printResource(from)}`}`
   const reason = { code: wasTold ? 'ADVERTISED_AGAIN' : 'ADVERTISED', message, numbers: { ...size } }
   return [
@@ -191,12 +193,21 @@ function advertise(state: BridgeState, nodeManager: NodeManager, atMs: number, n
   ]
 }
 
+/** What YARN does with containers above the size: nothing, or moves them before the deadline. */
+function overCommitTimeout(nodeManager: NodeManager, atMs: number): number {
+  if (nodeManager.deadlineMs === undefined) return nodeManager.armed ? NEVER_MS : -1
+  nodeManager.armed = true
+  return Math.max(1, Math.round(nodeManager.deadlineMs - DEADLINE_MARGIN_MS - atMs))
+}
+
 /** Releases the slabs above the new size once the RM shows it and uses no more than it. */
 function continueShrink(state: BridgeState, nodeManager: NodeManager, node: RmNode, atMs: number): BridgeEffect[] {
   const to = nodeManager.shrinkTo
-  if (to === undefined || !fits(node.used, to)) {
-    nodeManager.shrinkTo = undefined
-    enter(nodeManager, 'serving', atMs)
+  const isUsed = to === undefined || !fits(node.used, to)
+  // One with a deadline waits until YARN has moved what is above.
+  if (isUsed && to !== undefined && nodeManager.deadlineMs !== undefined) return []
+  if (isUsed) {
+    serveAgain(nodeManager, atMs)
     return []
   }
   if (!equal(node.total, to)) return []
@@ -210,8 +221,7 @@ function continueShrink(state: BridgeState, nodeManager: NodeManager, node: RmNo
     slab.phase = 'releasing'
     effects.push(...kill(state, slab.taskId))
   }
-  nodeManager.shrinkTo = undefined
-  enter(nodeManager, 'serving', atMs)
+  serveAgain(nodeManager, atMs)
   const reason = {
     code: 'RELEASED',
     message: `YARN uses ${printResource(node.used)} of ${printResource(to)}; ${printResource(released)} go back to the pool`,
@@ -228,6 +238,12 @@ function continueShrink(state: BridgeState, nodeManager: NodeManager, node: RmNo
       reason,
     }),
   ]
+}
+
+function serveAgain(nodeManager: NodeManager, atMs: number): void {
+  nodeManager.shrinkTo = undefined
+  nodeManager.deadlineMs = undefined
+  enter(nodeManager, 'serving', atMs)
 }
 
 /** Stops new containers on a NodeManager (its size becomes its use); it is stopped when nothing runs on it any more. */
@@ -248,7 +264,7 @@ export function beginDrain(
 export function cancelDrain(state: BridgeState, nodeManager: NodeManager, atMs: number): BridgeEffect[] {
   if (nodeManager.phase !== 'draining') return []
   nodeManager.stopReason = undefined
-  enter(nodeManager, 'serving', atMs)
+  serveAgain(nodeManager, atMs)
   const node = state.sample?.nodes.find(({ nodeId }) => nodeId === nodeManager.nodeId)
   return advertise(state, nodeManager, atMs, node)
 }
@@ -260,7 +276,11 @@ function continueDrain(state: BridgeState, nodeManager: NodeManager, node: RmNod
   if (isCordoned && node.containerCount === 0 && !hostsMaster) {
     return stopNodeManager(state, nodeManager, nodeManager.stopReason ?? 'idle', atMs)
   }
-  if (atMs - nodeManager.phaseSinceMs >= state.policy.drainTimeoutMs) {
+  const { deadlineMs } = nodeManager
+  if (deadlineMs !== undefined && atMs >= deadlineMs) {
+    return stopNodeManager(state, nodeManager, nodeManager.stopReason ?? 'maintenance', atMs)
+  }
+  if (deadlineMs === undefined && atMs - nodeManager.phaseSinceMs >= state.policy.drainTimeoutMs) {
     const fields = { nodeManagerId: nodeManager.id, containerCount: node.containerCount }
     return [
       { kind: 'note', level: 'warn', message: 'drain given up', fields },

@@ -17,7 +17,14 @@ import { largest, NOTHING, plus, type YarnResource } from './samples.ts'
 export type NodeManagerPhase = 'launching' | 'registering' | 'serving' | 'shrinking' | 'draining' | 'stopping'
 
 /** Why a NodeManager exists or is being stopped; shown by API and CLI. */
-export type StopReason = 'idle' | 'flexdown' | 'registration timeout' | 'failed' | 'operator'
+export type StopReason =
+  | 'idle'
+  | 'flexdown'
+  | 'registration timeout'
+  | 'failed'
+  | 'operator'
+  | 'maintenance'
+  | 'reclaim'
 
 /** A part of a NodeManager's capacity: one task. */
 export interface Slab {
@@ -57,6 +64,8 @@ export interface NodeManager {
   armed: boolean
   /** The size being shrunk to. */
   shrinkTo: YarnResource | undefined
+  /** When the drain or shrink under way has to be done, because the master wants it back. */
+  deadlineMs: number | undefined
   stopReason: StopReason | undefined
   /** The RM listed it as RUNNING at least once. */
   everRegistered: boolean

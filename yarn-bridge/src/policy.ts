@@ -36,6 +36,8 @@ export interface Policy {
   readonly registrationTimeoutMs: number
   /** A drain that lasts longer is given up (voluntary) or forced (asked for with force). */
   readonly drainTimeoutMs: number
+  /** A NodeManager on a machine that is going down for maintenance is drained from so long before on. */
+  readonly maintenanceLeadMs: number
   /** Grace of a NodeManager's SIGTERM: YARN takes 10 to 20 s. */
   readonly stopGraceMs: number
   /** First pause after a failed launch on a host; doubles up to hostBackoffMaxMs. */
@@ -71,6 +73,7 @@ export const DEFAULT_POLICY: Policy = {
   quietMs: 90_000,
   registrationTimeoutMs: 90_000,
   drainTimeoutMs: 3_600_000,
+  maintenanceLeadMs: 600_000,
   stopGraceMs: 30_000,
   hostBackoffMinMs: 5_000,
   hostBackoffMaxMs: 600_000,
@@ -92,6 +95,7 @@ const LEAST = {
   quietMs: 0,
   registrationTimeoutMs: 0,
   drainTimeoutMs: 0,
+  maintenanceLeadMs: 0,
   sampleIntervalMs: 10,
 } as const
 

@@ -88,6 +88,7 @@ test('a NodeManager is found again with its ports, slabs and profile, and waits 
     advertisedAtMs: 100,
     armed: true,
     shrinkTo: undefined,
+    deadlineMs: undefined,
     stopReason: undefined,
     everRegistered: false,
     registeredAtMs: 100,

@@ -64,6 +64,7 @@ function nodeManagerOf(task: Task, executor: ExecutorInfo, atMs: number): NodeMa
     // What an earlier run told the RM is not known: the spelling that kills nothing in either case is used.
     armed: true,
     shrinkTo: undefined,
+    deadlineMs: undefined,
     stopReason: undefined,
     everRegistered: false,
     registeredAtMs: atMs,

@@ -74,6 +74,7 @@ test('a node shows what it holds, what YARN was told and what the RM sees', (t) 
         phase: 'serving',
         phaseForMs: 5,
         stopReason: undefined,
+        deadlineMs: undefined,
         held: size(1536, 2),
         expected: size(1536, 2),
         advertised,

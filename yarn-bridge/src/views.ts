@@ -59,6 +59,7 @@ export function nodesPage(state: BridgeState, atMs: number): Json {
         phase: nodeManager.phase,
         phaseForMs: atMs - nodeManager.phaseSinceMs,
         stopReason: nodeManager.stopReason,
+        deadlineMs: nodeManager.deadlineMs,
         held: held(nodeManager),
         expected: expected(nodeManager),
         advertised: nodeManager.advertised,

@@ -96,6 +96,12 @@ export const FLAGS: readonly FlagRow[] = [
     'a drain that lasts longer is given up',
   ),
   row(
+    'maintenance_lead_seconds',
+    'seconds',
+    String(DEFAULT_POLICY.maintenanceLeadMs / 1000),
+    'a NodeManager on a machine that goes down for maintenance is drained from so long before on',
+  ),
+  row(
     'profiles',
     'JSON',
     'zero, small, medium, large',
@@ -315,6 +321,7 @@ function toPolicy(flags: FlagValues): Policy {
       flags.number('registration_timeout_seconds', base.registrationTimeoutMs / 1000) * 1000,
     ),
     drainTimeoutMs: Math.round(flags.number('drain_timeout_seconds', base.drainTimeoutMs / 1000) * 1000),
+    maintenanceLeadMs: Math.round(flags.number('maintenance_lead_seconds', base.maintenanceLeadMs / 1000) * 1000),
     profiles: toProfiles(flags),
     pools: toPools(flags),
   }

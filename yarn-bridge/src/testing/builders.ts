@@ -35,6 +35,7 @@ export function offerOf(agentId: string, cpus: number, memoryMb: number, change:
     diskMb: 1_000,
     portCount: 10,
     facts: { hostname: `host-${agentId}` },
+    unavailableFromMs: undefined,
     pool: '',
     ...change,
   }
@@ -67,6 +68,7 @@ export function nodeManagerOf(
     advertisedAtMs: 0,
     armed: false,
     shrinkTo: undefined,
+    deadlineMs: undefined,
     stopReason: undefined,
     everRegistered: true,
     registeredAtMs: 0,
@@ -116,6 +118,7 @@ export function inputOf(change: Partial<DecisionInput> = {}): DecisionInput {
     quietSinceMs: undefined,
     pendingSinceMs: undefined,
     backoffUntilMs: new Map(),
+    handBacks: [],
     largestAsked: NOTHING,
     ...change,
   }

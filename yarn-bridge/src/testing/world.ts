@@ -3,7 +3,7 @@
 
 import { assert } from '@isthmus/core/base/assert'
 import { isTerminal } from '@isthmus/core/framework/task-states'
-import type { Offer, TaskInfo, TaskState } from '@isthmus/proto/gen/mesos'
+import type { InverseOffer, Offer, Resource, TaskInfo, TaskState } from '@isthmus/proto/gen/mesos'
 import type { Call, Event } from '@isthmus/proto/gen/scheduler'
 import { step } from '../bridge.ts'
 import type { BridgeEffect } from '../effects.ts'
@@ -24,12 +24,16 @@ interface ModelAgent {
   readonly hostname: string
   readonly cpus: number
   readonly memoryMb: number
+  /** From when on it is down for maintenance. */
+  downFromMs: number | undefined
 }
 
 interface ModelNode {
   readonly nodeId: string
   readonly baseTaskId: string
   total: YarnResource
+  /** When containers above the size are killed. */
+  killAtMs: number
   readonly containers: { readonly applicationId: string; readonly size: YarnResource; readonly isMaster: boolean }[]
 }
 
@@ -61,6 +65,7 @@ export class World {
   rmStartedAtMs = 1
   readonly #agents: ModelAgent[]
   readonly #offers = new Map<string, Offer>()
+  readonly #claims: (YarnResource & { readonly agentId: string })[] = []
   #nextOffer = 1
   #nextApplication = 1
   #isSuppressed = false
@@ -68,7 +73,12 @@ export class World {
 
   constructor(options: WorldOptions = {}) {
     const agents = options.agents ?? [{ cpus: 8, memoryMb: 16_384 }]
-    this.#agents = agents.map((agent, at) => ({ id: `A${at}`, hostname: `127.0.0.${at + 2}`, ...agent }))
+    this.#agents = agents.map((agent, at) => ({
+      id: `A${at}`,
+      hostname: `127.0.0.${at + 2}`,
+      downFromMs: undefined,
+      ...agent,
+    }))
     this.state = createBridge({
       info: { user: 'yarn', name: 'yarn-bridge', roles: ['yarn'], capabilities: [{ type: 'MULTI_ROLE' }] },
       policy: {
@@ -129,10 +139,30 @@ export class World {
       this.atMs += 1_000
       this.#offer()
       this.#register()
+      this.#preempt()
       this.#schedule()
       if (this.rmIsUp) this.post({ kind: 'rmSampled', atMs: this.atMs, sample: this.sample() })
       else this.post({ kind: 'rmFailed', atMs: this.atMs, message: 'connection refused' })
     }
+  }
+
+  /** The master wants something back from an agent; nothing = all of it, for maintenance. */
+  wantBack(hostname: string, deadlineMs: number, amount?: YarnResource): void {
+    const agent = this.#agents.find((candidate) => candidate.hostname === hostname)
+    assert(agent !== undefined, `there is an agent ${hostname}`)
+    if (amount === undefined) agent.downFromMs = deadlineMs
+    else this.#claims.push({ agentId: agent.id, ...amount })
+    const scalar = (name: string, value: number): Resource => ({ name, type: 'SCALAR', scalar: { value } })
+    const query = [{ key: 'kind', value: amount === undefined ? 'maintenance' : 'reclaim' }]
+    const inverseOffer: InverseOffer = {
+      id: { value: `I${this.#nextOffer++}` },
+      framework_id: { value: 'F' },
+      agent_id: { value: agent.id },
+      unavailability: { start: { nanoseconds: deadlineMs * 1e6 } },
+      resources: amount === undefined ? [] : [scalar('cpus', amount.vcores), scalar('mem', amount.memoryMb)],
+      url: { scheme: 'http', address: { port: 1 }, query },
+    }
+    this.#deliver({ type: 'INVERSE_OFFERS', inverse_offers: { inverse_offers: [inverseOffer] } })
   }
 
   flex(profile: string, delta: number): void {
@@ -254,8 +284,9 @@ export class World {
       if ([...this.#offers.values()].some((offer) => offer.agent_id.value === agent.id)) return []
       const used = this.#usedOnAgent(agent.id)
       // The executor's own share is left out of the model's tasks: keep that much back.
-      const cpus = agent.cpus - used.cpus - 0.1
-      const memoryMb = agent.memoryMb - used.memoryMb - 32
+      const claimed = this.#claimed(agent.id)
+      const cpus = agent.cpus - used.cpus - claimed.vcores - 0.1
+      const memoryMb = agent.memoryMb - used.memoryMb - claimed.memoryMb - 32
       if (cpus <= 0.01 || memoryMb < 32) return []
       const allocation_info = { role: 'yarn' }
       const id = { value: `O${this.#nextOffer++}` }
@@ -264,6 +295,9 @@ export class World {
         framework_id: { value: 'F' },
         agent_id: { value: agent.id },
         hostname: agent.hostname,
+        ...(agent.downFromMs !== undefined && {
+          unavailability: { start: { nanoseconds: agent.downFromMs * 1e6 } },
+        }),
         resources: [
           { name: 'cpus', type: 'SCALAR', scalar: { value: cpus + 0.1 }, allocation_info },
           { name: 'mem', type: 'SCALAR', scalar: { value: memoryMb + 32 }, allocation_info },
@@ -282,6 +316,11 @@ export class World {
     if (offers.length > 0) this.#deliver({ type: 'OFFERS', offers: { offers } })
   }
 
+  /** What others get of an agent as soon as it is free. */
+  #claimed(agentId: string): YarnResource {
+    return this.#claims.filter((claim) => claim.agentId === agentId).reduce((sum, claim) => plus(sum, claim), NOTHING)
+  }
+
   #deliver(event: Event): void {
     this.#inbox.push(event)
     if (this.#inbox.length === 1) this.post({ kind: 'timerFired', atMs: this.atMs, timer: { kind: 'sample' } })
@@ -292,7 +331,13 @@ export class World {
       if (labelOf(task.info, 'kind') !== 'base' || task.state !== 'TASK_RUNNING') continue
       const nodeId = labelOf(task.info, 'node-id') ?? ''
       if (this.nodes.has(nodeId) || this.deafHosts.has(labelOf(task.info, 'hostname') ?? '')) continue
-      const node: ModelNode = { nodeId, baseTaskId: task.info.task_id.value, total: NOTHING, containers: [] }
+      const node: ModelNode = {
+        nodeId,
+        baseTaskId: task.info.task_id.value,
+        total: NOTHING,
+        killAtMs: Number.POSITIVE_INFINITY,
+        containers: [],
+      }
       node.total = this.heldOn(node)
       this.nodes.set(nodeId, node)
     }
@@ -317,7 +362,7 @@ export class World {
   #perform(effects: readonly BridgeEffect[]): void {
     for (const effect of effects) {
       this.effects.push(effect)
-      if (effect.kind === 'setNodeResource') this.#setNodeResource(effect.nodeId, effect.size)
+      if (effect.kind === 'setNodeResource') this.#setNodeResource(effect)
       if (effect.kind !== 'framework') continue
       if (effect.effect.kind === 'openStream') {
         this.#inbox.push({
@@ -329,9 +374,25 @@ export class World {
     }
   }
 
-  #setNodeResource(nodeId: string, size: YarnResource): void {
-    const node = this.nodes.get(nodeId)
-    if (node !== undefined && this.rmIsUp) node.total = size
+  #setNodeResource(effect: Extract<BridgeEffect, { kind: 'setNodeResource' }>): void {
+    const node = this.nodes.get(effect.nodeId)
+    if (node === undefined || !this.rmIsUp) return
+    node.total = effect.size
+    const { overCommitTimeoutMs } = effect
+    node.killAtMs = overCommitTimeoutMs < 0 ? Number.POSITIVE_INFINITY : this.atMs + overCommitTimeoutMs
+  }
+
+  /** YARN moves containers above a node's size when the time-out is over: the newest first, ApplicationMasters last. */
+  #preempt(): void {
+    for (const node of this.nodes.values()) {
+      while (this.atMs >= node.killAtMs && !fits(this.#usedOn(node), node.total)) {
+        const workers = node.containers.filter(({ isMaster }) => !isMaster)
+        const victim = workers.at(-1) ?? node.containers.at(-1)
+        if (victim === undefined) break
+        node.containers.splice(node.containers.indexOf(victim), 1)
+        this.#loseContainer(victim)
+      }
+    }
   }
 
   #call(call: Call): void {
@@ -388,12 +449,14 @@ export class World {
 
   /** YARN starts again what ran on a node that is lost. */
   #loseContainers(node: ModelNode): void {
-    for (const container of node.containers) {
-      const application = this.applications.get(container.applicationId)
-      if (application === undefined) continue
-      if (container.isMaster) application.masterNodeId = undefined
-      const row = application.waiting.find((request) => request.isMaster === container.isMaster)
-      if (row !== undefined) row.count += 1
-    }
+    for (const container of node.containers) this.#loseContainer(container)
+  }
+
+  #loseContainer(container: ModelNode['containers'][number]): void {
+    const application = this.applications.get(container.applicationId)
+    if (application === undefined) return
+    if (container.isMaster) application.masterNodeId = undefined
+    const row = application.waiting.find((request) => request.isMaster === container.isMaster)
+    if (row !== undefined) row.count += 1
   }
 }
