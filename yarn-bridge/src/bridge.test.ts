@@ -1,6 +1,7 @@
 import test from 'ava'
 import fc from 'fast-check'
 import { held } from './node-manager.ts'
+import { times } from './samples.ts'
 import { World } from './testing/world.ts'
 
 const ONE_GB = { memoryMb: 1024, vcores: 1 }
@@ -246,17 +247,31 @@ const command = fc.oneof(
   fc.record({ kind: fc.constant('flex' as const), delta: fc.integer({ min: -2, max: 2 }) }),
 )
 
+const wantBack = fc.record({
+  kind: fc.constant('wantBack' as const),
+  inMs: fc.integer({ min: 0, max: 60_000 }),
+  slabs: fc.option(fc.integer({ min: 1, max: 3 }), { nil: undefined }),
+})
+
 test('safety_: YARN is never told more than is held, whatever happens', (t) => {
   t.notThrows(() =>
     fc.assert(
-      fc.property(fc.array(command, { maxLength: 30 }), (commands) => {
+      fc.property(fc.array(fc.oneof(command, wantBack), { maxLength: 30 }), (commands) => {
         const world = new World({
           agents: [
             { cpus: 4, memoryMb: 8192 },
             { cpus: 6, memoryMb: 12_000 },
           ],
         })
-        for (const next of commands) run(world, next)
+        for (const next of commands) {
+          if (next.kind !== 'wantBack') run(world, next)
+          else
+            world.wantBack(
+              '127.0.0.2',
+              world.atMs + next.inMs,
+              next.slabs === undefined ? undefined : times(ONE_GB, next.slabs),
+            )
+        }
         world.check()
       }),
       { numRuns: 150 },
