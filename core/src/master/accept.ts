@@ -3,7 +3,7 @@
 import type { OfferOperation } from '@isthmus/proto/gen/mesos'
 import type { CallAccept, CallDecline } from '@isthmus/proto/gen/scheduler'
 import type { Acceptance } from './acceptance.ts'
-import { addAll, isEmpty } from './bag.ts'
+import { addAll, isEmpty, subtract } from './bag.ts'
 import { count } from './counters.ts'
 import { launchGroup, launchTasks } from './launch.ts'
 import { masterStatus } from './messages.ts'
@@ -48,10 +48,21 @@ export function accept(turn: Turn, framework: Framework, call: CallAccept): void
     shared: offered.shared(),
   }
   for (const operation of operations) performOperation(turn, acceptance, operation)
-  const { agent, remaining } = acceptance
-  if (isEmpty(remaining)) return
-  const filters = { refuseMs: refuseMs(call.filters) }
-  turn.state.allocator.recoverResources(framework.id, agent.id, remaining, filters, turn.atMs)
+  giveBackRest(turn, acceptance, { offered, refuseMs: refuseMs(call.filters) })
+}
+
+/** What no operation took is declined with the filters of the call; what operations made of it is offered again at once. */
+function giveBackRest(
+  turn: Turn,
+  { framework, agent, remaining }: Acceptance,
+  by: { readonly offered: Acceptance['remaining']; readonly refuseMs: number },
+): void {
+  const { allocator } = turn.state
+  const made = subtract(remaining, by.offered)
+  const declined = subtract(remaining, made)
+  if (!isEmpty(made)) allocator.recoverResources(framework.id, agent.id, made, undefined, turn.atMs)
+  if (isEmpty(declined)) return
+  allocator.recoverResources(framework.id, agent.id, declined, { refuseMs: by.refuseMs }, turn.atMs)
 }
 
 function offersError(turn: Turn, framework: Framework, call: CallAccept): string | undefined {
@@ -63,12 +74,11 @@ function offersError(turn: Turn, framework: Framework, call: CallAccept): string
   for (const id of ids) {
     const offer = turn.state.offers.get(id)
     if (offer === undefined) return `Offer ${id} is no longer valid`
-    if (offer.frameworkId !== framework.id) {
-      return `Offer ${id} has invalid framework ${offer.frameworkId} while framework ${framework.id} is expected`
-    }
     offers.push(offer)
   }
-  return aggregationError(offers)
+  const foreign = offers.find(({ frameworkId }) => frameworkId !== framework.id)
+  if (foreign === undefined) return aggregationError(offers)
+  return `Offer ${foreign.id} has invalid framework ${foreign.frameworkId} while framework ${framework.id} is expected`
 }
 
 function aggregationError(offers: readonly MasterOffer[]): string | undefined {
