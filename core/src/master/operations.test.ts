@@ -725,7 +725,7 @@ test('operations on offers that are not valid are dropped, and told with their i
     [
       {
         operation_id: { value: 'x' },
-        state: 'OPERATION_DROPPED',
+        state: 'OPERATION_ERROR',
         message: 'Operation attempted with invalid offers: Offer gone is no longer valid',
       },
     ],

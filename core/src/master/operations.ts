@@ -51,11 +51,11 @@ function dropInvalid(
   })
 }
 
-/** Answers an operation whose offers are not valid: with an id its framework is told OPERATION_DROPPED. */
+/** Answers an operation whose offers are not valid: with an id its framework is told OPERATION_ERROR, as Mesos does. */
 export function dropOperation(turn: Turn, framework: Framework, operation: OfferOperation, message: string): void {
-  countOperation(turn, operation.type, 'OPERATION_DROPPED')
+  countOperation(turn, operation.type, 'OPERATION_ERROR')
   if (operation.id === undefined) return
-  tell(turn, framework, { operation_id: operation.id, state: 'OPERATION_DROPPED', message })
+  tell(turn, framework, { operation_id: operation.id, state: 'OPERATION_ERROR', message })
 }
 
 /** What a framework may not, with the agent it is about: feedback that the agent cannot give, and what makes no sense anywhere. */
