@@ -157,10 +157,12 @@ export function taskPages(state: MasterState, query: TasksQuery): JsonObject {
       ...completedTasks,
     ])
     .filter(({ id }) => query.taskId === undefined || id === query.taskId)
+    .map((task) => ({ task, start: startOf(task) }))
   const sign = query.order === 'asc' ? 1 : -1
-  tasks.sort((one, other) => sign * (startOf(one) - startOf(other)))
+  tasks.sort((one, other) => sign * (one.start - other.start))
   const offset = query.offset ?? 0
-  return { tasks: tasks.slice(offset, offset + (query.limit ?? TASKS_LIMIT_DEFAULT)).map(taskObject) }
+  const shown = tasks.slice(offset, offset + (query.limit ?? TASKS_LIMIT_DEFAULT))
+  return { tasks: shown.map(({ task }) => taskObject(task)) }
 }
 
 function startOf(task: MasterTask): number {
