@@ -178,7 +178,7 @@ test('refusals end when a framework disconnects', (t) => {
 
 test('a framework may say by role what an offer holds at least', (t) => {
   const stage = new Rehearsal()
-  const quantities = [
+  const quantities: readonly OfferFiltersResourceQuantities[] = [
     { quantities: { cpus: { value: 2 }, mem: { value: 512 } } },
     { quantities: { gpus: { value: 1 } } },
   ]
