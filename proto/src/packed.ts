@@ -10,9 +10,9 @@ export function pack<N extends MessageName>(name: N, message: MessageTypes[N]): 
   return packBytes(encode(name, message))
 }
 
-/** The message that was packed; new objects each time. */
+/** The message that was packed; new objects each time. Bytes in it are views of memory that nobody else writes to. */
 export function unpack<N extends MessageName>(name: N, packed: string): MessageTypes[N] {
-  return decode(name, unpackBytes(packed))
+  return decode(name, Buffer.from(packed, 'latin1'))
 }
 
 /** Bytes as a string, one character (0 to 255) each. */

@@ -209,11 +209,17 @@ function packDetails(details: TaskDetails): string {
   })
 }
 
-/** The details looked at last: views look at each of them, one after the other. */
-let recent: { readonly traits: TaskTraits; readonly details: TaskDetails } | undefined
+/** Details looked at lately: pages look at each of them, of one task after the other, many of which are alike. */
+const recent = new Map<TaskTraits, TaskDetails>()
+const RECENT_MAX = 256
 
 function detailsOf(traits: TaskTraits): TaskDetails {
   if (traits.details === '') return NO_DETAILS
-  if (recent?.traits !== traits) recent = { traits, details: unpack('mesos.v1.Task', traits.details) }
-  return recent.details
+  let details = recent.get(traits)
+  if (details === undefined) {
+    if (recent.size >= RECENT_MAX) recent.clear()
+    details = unpack('mesos.v1.Task', traits.details)
+    recent.set(traits, details)
+  }
+  return details
 }
