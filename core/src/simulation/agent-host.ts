@@ -8,12 +8,16 @@ import { step } from '../agent/agent.ts'
 import type { AgentEffect } from '../agent/effects.ts'
 import type { AgentEvent, AgentTimer } from '../agent/events.ts'
 import { checkInvariants } from '../agent/invariants.ts'
-import { AGENT_CAPABILITIES, AGENT_DEFAULTS } from '../agent/options.ts'
+import { AGENT_CAPABILITIES, AGENT_DEFAULTS, type AgentOptions } from '../agent/options.ts'
 import { type AgentState, createAgent } from '../agent/state.ts'
+import { nextFraction } from '../base/random.ts'
+import { withKept } from '../resources/checkpointed.ts'
+import { Resources } from '../resources/resources.ts'
 import { SimulatedContainers } from './containers.ts'
 import type { LinkAnswer, LinkLine } from './master-host.ts'
 import { HostTimers } from './schedule.ts'
 import { MASTER_HOST, type Surroundings } from './surroundings.ts'
+import { mustHold } from './violation.ts'
 
 /** A machine that runs tasks. */
 export interface SimulatedAgent {
@@ -36,12 +40,18 @@ export interface MachineOptions {
 /** Nobody looks into sandboxes and histories here. */
 const SHORT_MEMORY = { gcDelayMs: 60_000, maxCompletedExecutors: 2 }
 
+/** Longest time a write to the disk of a healthy machine takes. */
+const STORE_MS = 30
+
 /** How long a machine takes to come back after its agent ended by itself. */
 const RESTART_MS = 5_000
 
 /** One machine. */
 export class AgentHost implements SimulatedAgent {
   readonly host: string
+  readonly ip: string
+  /** What outlives its agents. */
+  #disk: AgentOptions['kept']
   readonly #world: Surroundings
   readonly #options: MachineOptions
   #timers: HostTimers<AgentTimer>
@@ -52,7 +62,9 @@ export class AgentHost implements SimulatedAgent {
   #steps = 0
 
   constructor(world: Surroundings, options: MachineOptions) {
-    this.host = options.host
+    const { host, number } = options
+    this.host = host
+    this.ip = `10.${1 + (number >> 16)}.${(number >> 8) & 255}.${number & 255}`
     this.#world = world
     this.#options = options
     this.#timers = this.#newTimers()
@@ -76,24 +88,33 @@ export class AgentHost implements SimulatedAgent {
   /** The agent starts, knowing nothing. */
   start(): void {
     if (this.#state !== undefined) return
-    const { host, number, resources, seed } = this.#options
+    const { host, resources, seed } = this.#options
     const { schedule, see } = this.#world
     const port = 5051
     this.#life += 1
-    const ip = `10.${1 + (number >> 16)}.${(number >> 8) & 255}.${number & 255}`
     this.#state = createAgent({
       ...AGENT_DEFAULTS,
       ...SHORT_MEMORY,
       info: { hostname: host, port, resources },
       version: '1.11.0',
-      address: { hostname: host, ip, port },
+      address: { hostname: host, ip: this.ip, port },
       capabilities: AGENT_CAPABILITIES,
       workDir: '/var/lib/isthmus',
       seed: seed + this.#life,
       startedAtMs: schedule.nowMs,
+      kept: this.#kept(),
     })
     see({ kind: 'agentStarted', host })
     this.#post({ kind: 'masterDetected', atMs: schedule.nowMs })
+  }
+
+  /** What an earlier agent on this machine left on its disk, laid over what the machine has. */
+  #kept(): AgentOptions['kept'] {
+    if (this.#disk === undefined) return undefined
+    const { resources, operations } = this.#disk
+    const total = withKept(Resources.fromProto(this.#options.resources), Resources.fromProto(resources))
+    mustHold(total.ok, 'disks fit their machines', () => (total.ok ? '' : `${this.host}: ${total.rejection.message}`))
+    return { resources: total.value.toProto(), operations }
   }
 
   /** The machine loses power; nobody starts it again here. */
@@ -171,8 +192,7 @@ export class AgentHost implements SimulatedAgent {
         this.#exit(effect.reason)
         return
       case 'storeResources':
-        // A disk without a wait; it is new in each life.
-        this.#post({ kind: 'resourcesStored', atMs: this.#world.schedule.nowMs })
+        this.#store(effect)
         return
       case 'updateContainer':
       case 'removeSandbox':
@@ -229,6 +249,17 @@ export class AgentHost implements SimulatedAgent {
     if (this.#line !== line) return
     this.#line = undefined
     this.#post({ kind: 'linkClosed', atMs: this.#world.schedule.nowMs, reason })
+  }
+
+  #store({ resources, operations }: Extract<AgentEffect, { kind: 'storeResources' }>): void {
+    const { schedule, health, random } = this.#world
+    const life = this.#life
+    const factor = health.slowHosts.get(this.host) ?? 1
+    schedule.after(1 + STORE_MS * factor * nextFraction(random), () => {
+      if (life !== this.#life) return
+      this.#disk = { resources, operations }
+      this.#post({ kind: 'resourcesStored', atMs: schedule.nowMs })
+    })
   }
 
   #check(checkId: string): void {

@@ -50,7 +50,7 @@ export class Disorder {
     health.fullDisks.clear()
     health.slowHosts.clear()
     this.#victims.registry.health = HEALTHY_REGISTRY
-    this.#victims.operator.reactivateAll()
+    this.#victims.operator.undoAll()
     for (const agent of this.#victims.agents) agent.start()
     for (const framework of this.#victims.frameworks) framework.restart()
   }
@@ -128,6 +128,14 @@ export class Disorder {
       case 'diskFull':
         health.fullDisks.add(host)
         return () => health.fullDisks.delete(host)
+      case 'reserve': {
+        const { frameworks } = this.#victims
+        operator.reserve(agent, frameworks[forMs % frameworks.length]!.program.spec.role)
+        return () => operator.unreserve(agent)
+      }
+      case 'maintain':
+        operator.maintain(agent, forMs)
+        return undefined
       default: {
         const agentId = agent.state?.info.id
         if (agentId === undefined) return undefined

@@ -37,6 +37,10 @@ export type FaultKind =
   | 'deactivate'
   /** An operator declares a machine gone for good. */
   | 'gone'
+  /** An operator reserves a part of a machine for a role for a while. */
+  | 'reserve'
+  /** An operator maintains a machine: announced, down, up again. */
+  | 'maintain'
 
 /** One fault. */
 export interface Fault {
@@ -67,6 +71,8 @@ const CHANCES: Readonly<Record<FaultKind, number>> = {
   drain: 1,
   deactivate: 1,
   gone: 1,
+  reserve: 2,
+  maintain: 1,
 }
 
 /** Kinds of the light level: no machine is lost. */

@@ -9,7 +9,7 @@
  * ```
  */
 
-import type { Offer, TaskInfo, TaskStatus } from '@isthmus/proto/gen/mesos'
+import type { ExecutorInfo, Offer, TaskInfo, TaskStatus } from '@isthmus/proto/gen/mesos'
 import { acceptOffers, declineOffers, killTask, type Launch, revive, suppress } from '../framework/calls.ts'
 import type { FrameworkEffect } from '../framework/effects.ts'
 import type { FrameworkState } from '../framework/framework.ts'
@@ -119,35 +119,42 @@ export class Program {
   }
 
   #launch(unit: Unit, offer: Offer, pool: OfferPool): Launch | undefined {
-    const { cpus, memoryMb, seconds, exitCode, groupSize } = unit.job
-    const isGroup = groupSize > 1
-    const taken = pool.take(needsOf(unit.job))
-    if (taken === undefined) return undefined
+    const { cpus, memoryMb, ports, seconds, exitCode, groupSize } = unit.job
+    const needs = needsOf(unit.job)
+    if (pool.scalar('cpus') < needs.cpus || pool.scalar('mem') < needs.memoryMb || pool.portCount < needs.portCount) {
+      return undefined
+    }
     unit.tries += 1
     unit.phase = 'launched'
     unit.tasks = new Set()
     const command = { value: `run ${seconds * 1000} exit ${exitCode}` }
     const tasks: TaskInfo[] = Array.from({ length: groupSize }, () => {
-      const taskId = `${unit.id}.${this.#sequence++}`
-      unit.tasks.add(taskId)
-      this.ledger.set(taskId, {
-        taskId,
-        agentId: offer.agent_id.value,
-        unit,
-        killAsked: false,
-        end: undefined,
-        outOfSightSinceMs: undefined,
-      })
-      const resources = isGroup ? scalars(cpus, memoryMb) : taken.resources
+      const taskId = this.#enter(unit, offer)
+      const resources = pool.take({ cpus, memoryMb, portCount: ports })?.resources
       return { name: taskId, task_id: { value: taskId }, agent_id: offer.agent_id, resources, command }
     })
-    if (!isGroup) return { kind: 'tasks', tasks }
-    const executor = {
-      type: 'DEFAULT' as const,
+    if (groupSize === 1) return { kind: 'tasks', tasks }
+    const executor: ExecutorInfo = {
+      type: 'DEFAULT',
       executor_id: { value: `${unit.id}.e${this.#sequence}` },
-      resources: scalars(EXECUTOR_CPUS, EXECUTOR_MB),
+      resources: pool.take(EXECUTOR)?.resources,
     }
     return { kind: 'group', executor, tasks }
+  }
+
+  /** A new task of the unit, in the ledger. */
+  #enter(unit: Unit, offer: Offer): string {
+    const taskId = `${unit.id}.${this.#sequence++}`
+    unit.tasks.add(taskId)
+    this.ledger.set(taskId, {
+      taskId,
+      agentId: offer.agent_id.value,
+      unit,
+      killAsked: false,
+      end: undefined,
+      outOfSightSinceMs: undefined,
+    })
+    return taskId
   }
 
   /** An update, already acknowledged by the library. */
@@ -241,18 +248,12 @@ export class Program {
 /** What a unit of a job needs at once. */
 export function needsOf({ cpus, memoryMb, ports, groupSize }: WorkloadJob): Required<Omit<Needs, 'diskMb'>> {
   if (groupSize === 1) return { cpus, memoryMb, portCount: ports }
-  return { cpus: cpus * groupSize + EXECUTOR_CPUS, memoryMb: memoryMb * groupSize + EXECUTOR_MB, portCount: 0 }
+  const [allCpus, allMb] = [cpus * groupSize + EXECUTOR.cpus, memoryMb * groupSize + EXECUTOR.memoryMb]
+  return { cpus: Math.round(allCpus * 1000) / 1000, memoryMb: allMb, portCount: 0 }
 }
 
-const EXECUTOR_CPUS = 0.1
-const EXECUTOR_MB = 32
-
-function scalars(cpus: number, memoryMb: number): NonNullable<TaskInfo['resources']> {
-  return [
-    { name: 'cpus', type: 'SCALAR', scalar: { value: cpus } },
-    { name: 'mem', type: 'SCALAR', scalar: { value: memoryMb } },
-  ]
-}
+/** What the executor of a group needs. */
+const EXECUTOR = { cpus: 0.1, memoryMb: 32 }
 
 function isDone(entry: LedgerEntry, status: TaskStatus): boolean {
   if (status.state === 'TASK_FINISHED') return true

@@ -33,7 +33,9 @@ export interface AgentBook {
   linkId: string | undefined
   /** Since when it has this link. */
   readonly linkedAtMs: number
-  total: Resources
+  readonly total: Resources
+  /** A part of it is reserved, or was. */
+  isReserved: boolean
   /** By `task framework/task` or `executor framework/executor`. */
   readonly holds: Map<string, Hold>
   readonly offers: Set<string>
@@ -46,6 +48,8 @@ export interface OfferBook {
   readonly agentId: string
   readonly role: string
   readonly resources: Resources
+  /** The same without reservations. */
+  readonly amounts: Resources
 }
 
 /** What a framework does not want for a while. */
@@ -117,7 +121,7 @@ export class Books implements Checker {
         for (const record of sighting.records) this.#stored(record)
         return
       case 'noted':
-        this.#noted(sighting.message, String(sighting.fields.frameworkId))
+        this.#noted(sighting.message, sighting.fields)
         return
       default:
         return
@@ -151,7 +155,7 @@ export class Books implements Checker {
   takenOf(agent: AgentBook): Resources {
     let taken = Resources.empty
     for (const { resources } of agent.holds.values()) taken = taken.plus(resources)
-    for (const id of agent.offers) taken = taken.plus(this.offers.get(id)!.resources)
+    for (const id of agent.offers) taken = taken.plus(this.offers.get(id)!.amounts)
     return taken
   }
 
@@ -260,7 +264,8 @@ export class Books implements Checker {
       frameworkId: framework.id,
       agentId: agent_id.value,
       role: allocation_info?.role ?? '*',
-      resources: bagOf(resources),
+      resources: Resources.fromProto(resources).unallocate(),
+      amounts: bagOf(resources),
     }
     this.offers.set(offer.id, offer)
     this.made.push(offer)
@@ -306,6 +311,7 @@ export class Books implements Checker {
     const agent = this.agentOf(linkId)
     if (agent === undefined) return
     const { run_task, run_task_group, framework_id } = message
+    if (message.type === 'APPLY_OPERATION') agent.isReserved = true
     if (run_task !== undefined) {
       const executor = run_task.launch_executor === true ? run_task.task.executor : undefined
       this.#launched(agent, run_task.framework_info, { tasks: [run_task.task], executor })
@@ -346,7 +352,16 @@ export class Books implements Checker {
     const host = (register ?? reregister)?.agent_info.hostname ?? ''
     const offers = this.agents.get(id)?.offers ?? new Set()
     const holds = reregister === undefined ? new Map<string, Hold>() : holdsOf(reregister, this.removed)
-    this.agents.set(id, { id, host, linkId, linkedAtMs: atMs, total: bagOf(resources), holds, offers })
+    this.agents.set(id, {
+      id,
+      host,
+      linkId,
+      linkedAtMs: atMs,
+      total: bagOf(resources),
+      isReserved: hasReservations(resources),
+      holds,
+      offers,
+    })
     this.touched.add(id)
   }
 
@@ -362,14 +377,19 @@ export class Books implements Checker {
     this.records.push(record)
     applyRecord(this.registry, record)
     const isLoss = record.kind === 'agentUnreachable' || record.kind === 'agentRemoved' || record.kind === 'agentGone'
-    if (!isLoss) return
-    this.agents.delete(record.agentId)
+    if (isLoss) this.#removeAgent(record.agentId)
+  }
+
+  #removeAgent(id: string): void {
+    this.agents.delete(id)
     for (const framework of this.frameworks.values()) {
-      framework.refusals = framework.refusals.filter(({ agentId }) => agentId !== record.agentId)
+      framework.refusals = framework.refusals.filter(({ agentId }) => agentId !== id)
     }
   }
 
-  #noted(message: string, frameworkId: string): void {
+  #noted(message: string, fields: Readonly<Record<string, unknown>>): void {
+    const frameworkId = String(fields.frameworkId)
+    if (message === 'agent removed') this.#removeAgent(String(fields.agentId))
     if (message === 'framework removed') this.#removeFramework(frameworkId)
     // A new leader does not know that an earlier one removed it.
     if (COMES_BACK.has(message)) this.removed.delete(frameworkId)
@@ -391,9 +411,13 @@ export class Books implements Checker {
 /** Notes of a master that lets a framework in that was removed before. */
 export const COMES_BACK: ReadonlySet<string> = new Set(['framework subscribed', 'framework recovered from an agent'])
 
-/** Resources as they are on an agent, whoever they are allocated to. */
+/** Resources as they are on a machine, whoever they are allocated to or reserved for. */
 export function bagOf(resources: readonly Resource[] | undefined): Resources {
-  return Resources.fromProto(resources).unallocate()
+  return Resources.fromProto(resources).map(({ name, type }) => ({ name, type }))
+}
+
+function hasReservations(resources: readonly Resource[] | undefined): boolean {
+  return resources?.some(({ reservations }) => (reservations?.length ?? 0) > 0) ?? false
 }
 
 function taskKey(frameworkId: string, taskId: string): string {

@@ -90,7 +90,8 @@ export class LivenessChecker implements Checker {
 
   #couldHave({ program }: FrameworkHost, framework: FrameworkBook, agent: AgentBook, atMs: number): boolean {
     const { registry } = this.#books
-    if (agent.linkId === undefined || registry.admitted.get(agent.id)?.deactivated !== false) return false
+    if (agent.linkId === undefined || agent.isReserved || registry.admitted.get(agent.id)?.deactivated !== false)
+      return false
     if (framework.refusals.some(({ agentId, untilMs }) => agentId === agent.id && untilMs >= atMs)) return false
     // With quota it would have to be told apart who is held back rightly.
     return registry.quotas.size === 0 && isEnough(program, this.#books.freeOf(agent))
@@ -102,7 +103,7 @@ export class LivenessChecker implements Checker {
     const served = this.#books.frameworks.get(offer.frameworkId)
     if (agent === undefined || served === undefined) return
     this.#passedSinceMs.delete(served.name)
-    if (this.#books.registry.quotas.size > 0) return
+    if (this.#books.registry.quotas.size > 0 || agent.isReserved) return
     for (const host of this.#frameworks) {
       const framework = this.#wanting(host)
       if (framework === undefined || framework.id === served.id || this.#passedSinceMs.has(host.name)) continue
@@ -144,7 +145,7 @@ export class LivenessChecker implements Checker {
       total = total.plus(agent.total)
       for (const hold of agent.holds.values()) if (isMeant(hold)) used = used.plus(hold.resources)
     }
-    for (const one of this.#books.offers.values()) if (isMeant(one) && one !== except) used = used.plus(one.resources)
+    for (const one of this.#books.offers.values()) if (isMeant(one) && one !== except) used = used.plus(one.amounts)
     return Math.max(0, ...SHARED.map((name) => used.milli(name) / Math.max(1, total.milli(name))))
   }
 }
