@@ -1,7 +1,7 @@
 // What a program asks of its framework: each function changes the FrameworkState and returns the effects that carry it out.
 // While there is no subscription, launching is refused (the offers are void anyway) and a kill is remembered and sent later.
 
-import type { ExecutorInfo, Filters, KillPolicy, OfferOperation, TaskInfo, TaskStatus } from '@isthmus/proto/gen/mesos'
+import type { ExecutorInfo, Filters, KillPolicy, OfferOperation, OperationStatus, TaskInfo, TaskStatus } from '@isthmus/proto/gen/mesos'
 import type { Call } from '@isthmus/proto/gen/scheduler'
 import { ok, type Result, reject } from '../base/result.ts'
 import type { FrameworkEffect } from './effects.ts'
@@ -132,6 +132,22 @@ export function acknowledge(state: FrameworkState, status: TaskStatus): Call | u
     type: 'ACKNOWLEDGE',
     framework_id: state.frameworkId,
     acknowledge: { agent_id: agentId, task_id: taskId, uuid },
+  }
+}
+
+/** The ACKNOWLEDGE_OPERATION_STATUS of an operation's state, or nothing for one that carries no uuid. */
+export function acknowledgeOperation(state: FrameworkState, status: OperationStatus): Call | undefined {
+  const { uuid, agent_id, operation_id, resource_provider_id } = status
+  if (uuid === undefined || agent_id === undefined || operation_id === undefined) return undefined
+  return {
+    type: 'ACKNOWLEDGE_OPERATION_STATUS',
+    framework_id: state.frameworkId,
+    acknowledge_operation_status: {
+      agent_id,
+      operation_id,
+      uuid: uuid.value,
+      ...(resource_provider_id && { resource_provider_id }),
+    },
   }
 }
 

@@ -6,6 +6,7 @@ import type {
   MasterInfo,
   Offer,
   OfferID,
+  OperationStatus,
   TaskStatus,
 } from '@isthmus/proto/gen/mesos'
 import type { Call } from '@isthmus/proto/gen/scheduler'
@@ -36,6 +37,8 @@ export type FrameworkNotice =
   | { readonly kind: 'inverseOfferRescinded'; readonly inverseOfferId: OfferID }
   /** A task's state changed; an update that wants an acknowledgement is acknowledged by an effect after this one. */
   | { readonly kind: 'taskUpdated'; readonly status: TaskStatus }
+  /** So did an operation that was given an id; acknowledged likewise. */
+  | { readonly kind: 'operationUpdated'; readonly status: OperationStatus }
   | {
       readonly kind: 'messageReceived'
       readonly agentId: AgentID

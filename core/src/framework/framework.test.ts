@@ -267,6 +267,29 @@ test('an update is told first and acknowledged then, only when it carries a uuid
   }
 })
 
+test('the state of an operation is told first and acknowledged then, only when it carries a uuid', (t) => {
+  const state = subscribed()
+  const agent_id = { value: 'A' }
+  const operation_id = { value: 'reserve' }
+  const uuid = { value: new Uint8Array([1, 2]) }
+  const told = (status: OperationStatus) =>
+    receive(state, { type: 'UPDATE_OPERATION_STATUS', update_operation_status: { status } }).slice(1)
+  const finished = { state: 'OPERATION_FINISHED', agent_id, operation_id, uuid } as const
+  t.deepEqual(told(finished), [
+    { kind: 'operationUpdated', status: finished },
+    {
+      kind: 'sendCall',
+      call: {
+        type: 'ACKNOWLEDGE_OPERATION_STATUS',
+        framework_id: F,
+        acknowledge_operation_status: { agent_id, operation_id, uuid: uuid.value },
+      },
+    },
+  ])
+  const refused = { state: 'OPERATION_ERROR', operation_id, message: 'no' } as const
+  t.deepEqual(told(refused), [{ kind: 'operationUpdated', status: refused }])
+})
+
 test('a task that may come back stays live, one that ended is forgotten', (t) => {
   const state = subscribed()
   adoptTask(state, 'T', 'A', 'TASK_RUNNING')
@@ -454,4 +477,20 @@ test('what is suppressed or revived while a SUBSCRIBE is under way is told after
     const calls = step(state, { kind: 'eventReceived', atMs: 0, event }).filter(({ kind }) => kind === 'sendCall')
     t.deepEqual(calls, [{ kind: 'sendCall', call: { ...expected, framework_id: { value: 'F' } } }])
   }
+})
+
+test('a kill is repeated when the task is found again, until it has ended', (t) => {
+  const state = subscribed()
+  adoptTask(state, 'T', 'A', 'TASK_RUNNING')
+  killTask(state, 'T')
+  const kills = (status: Partial<TaskStatus>): number => {
+    const full: TaskStatus = { task_id: { value: 'T' }, state: 'TASK_RUNNING', ...status }
+    return receive(state, { type: 'UPDATE', update: { status: full } }).filter(
+      (effect) => effect.kind === 'sendCall' && effect.call.type === 'KILL',
+    ).length
+  }
+  t.is(kills({}), 0, 'its agent has it')
+  t.is(kills({ reason: 'REASON_RECONCILIATION' }), 1)
+  t.is(kills({ reason: 'REASON_AGENT_REREGISTERED' }), 1)
+  t.is(kills({ reason: 'REASON_RECONCILIATION', state: 'TASK_GONE' }), 0)
 })

@@ -8,14 +8,14 @@
 //
 // What it does by itself: subscribes again with the same id after a loss, capped exponential back-off; forgets offers with
 // the subscription; acknowledges each update after telling it; asks about every live task after each SUBSCRIBED, and again
-// until the answer came (a task the master does not know is reported LOST or UNKNOWN by it); repeats a kill after a loss.
+// until the answer came (a task the master does not know is reported LOST or UNKNOWN by it); repeats a kill after a loss, and when a task is found again.
 // What it does not do: decide. See offers.ts for matching, calls.ts for what a program asks, inverse-offers.ts for what it is asked.
 //
 // Sources: the Mesos scheduler HTTP API and its reconciliation guide.
 
 import type { FrameworkID, FrameworkInfo, InverseOffer, KillPolicy, Offer, TaskStatus } from '@isthmus/proto/gen/mesos'
 import type { Event, OfferConstraints } from '@isthmus/proto/gen/scheduler'
-import { acknowledge, launchedBy, reconcileLiveTasks } from './calls.ts'
+import { acknowledge, acknowledgeOperation, launchedBy, reconcileLiveTasks } from './calls.ts'
 import type { FrameworkEffect } from './effects.ts'
 import type { FrameworkEvent, FrameworkTimer } from './events.ts'
 import { inverseOfferRescinded, inverseOffersReceived } from './inverse-offers.ts'
@@ -221,6 +221,8 @@ function received(state: FrameworkState, event: Event, atMs: number): FrameworkE
     }
     case 'UPDATE':
       return event.update === undefined ? [] : updated(state, event.update.status)
+    case 'UPDATE_OPERATION_STATUS':
+      return event.update_operation_status === undefined ? [] : operated(state, event.update_operation_status.status)
     case 'MESSAGE':
       return messageReceived(event)
     case 'FAILURE':
@@ -248,12 +250,13 @@ function subscribed(state: FrameworkState, event: Event, atMs: number): Framewor
     { kind: 'subscribed', frameworkId, masterInfo },
     ...settleSuppression(state),
     ...reconcileAgain(state, atMs),
-    ...kills.map((task): FrameworkEffect => {
-      const { taskId, agentId, killPolicy } = task
-      const kill = { task_id: { value: taskId }, agent_id: { value: agentId }, kill_policy: killPolicy }
-      return { kind: 'sendCall', call: { type: 'KILL', framework_id: frameworkId, kill } }
-    }),
+    ...kills.map((task) => killCall(state, task)),
   ]
+}
+
+function killCall({ frameworkId }: FrameworkState, { taskId, agentId, killPolicy }: LiveTask): FrameworkEffect {
+  const kill = { task_id: { value: taskId }, agent_id: { value: agentId }, kill_policy: killPolicy }
+  return { kind: 'sendCall', call: { type: 'KILL', framework_id: frameworkId, kill } }
 }
 
 /** Tells what was suppressed or revived while the SUBSCRIBE was under way. */
@@ -302,6 +305,16 @@ function updated(state: FrameworkState, status: TaskStatus): FrameworkEffect[] {
   }
   const effects: FrameworkEffect[] = [{ kind: 'taskUpdated', status }]
   const call = acknowledge(state, status)
+  if (call !== undefined) effects.push({ kind: 'sendCall', call })
+  // A master that did not know the task dropped the kill.
+  const isFoundAgain = status.reason === 'REASON_RECONCILIATION' || status.reason === 'REASON_AGENT_REREGISTERED'
+  if (isFoundAgain && task?.killRequested === true && !isTerminal(status.state)) effects.push(killCall(state, task))
+  return effects
+}
+
+function operated(state: FrameworkState, status: OperationStatus): FrameworkEffect[] {
+  const effects: FrameworkEffect[] = [{ kind: 'operationUpdated', status }]
+  const call = acknowledgeOperation(state, status)
   if (call !== undefined) effects.push({ kind: 'sendCall', call })
   return effects
 }
