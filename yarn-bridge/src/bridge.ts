@@ -201,6 +201,7 @@ function noticed(state: BridgeState, notice: FrameworkNotice, atMs: number): Bri
     case 'inverseOffersReceived':
       return evaluate(state, atMs)
     case 'inverseOfferRescinded':
+    case 'operationUpdated':
     case 'messageReceived':
     case 'executorEnded':
     case 'agentLost':

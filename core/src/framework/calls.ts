@@ -1,7 +1,15 @@
 // What a program asks of its framework: each function changes the FrameworkState and returns the effects that carry it out.
 // While there is no subscription, launching is refused (the offers are void anyway) and a kill is remembered and sent later.
 
-import type { ExecutorInfo, Filters, KillPolicy, OfferOperation, OperationStatus, TaskInfo, TaskStatus } from '@isthmus/proto/gen/mesos'
+import type {
+  ExecutorInfo,
+  Filters,
+  KillPolicy,
+  OfferOperation,
+  OperationStatus,
+  TaskInfo,
+  TaskStatus,
+} from '@isthmus/proto/gen/mesos'
 import type { Call } from '@isthmus/proto/gen/scheduler'
 import { ok, type Result, reject } from '../base/result.ts'
 import type { FrameworkEffect } from './effects.ts'

@@ -1,4 +1,4 @@
-import type { Offer, TaskState, TaskStatus } from '@isthmus/proto/gen/mesos'
+import type { Offer, OperationStatus, TaskState, TaskStatus } from '@isthmus/proto/gen/mesos'
 import type { Call, Event } from '@isthmus/proto/gen/scheduler'
 import test from 'ava'
 import fc from 'fast-check'

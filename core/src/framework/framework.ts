@@ -7,13 +7,21 @@
 //                     └── waiting (backs off; not after masterDetected) ◄┘
 //
 // What it does by itself: subscribes again with the same id after a loss, capped exponential back-off; forgets offers with
-// the subscription; acknowledges each update after telling it; asks about every live task after each SUBSCRIBED, and again
+// the subscription; acknowledges each update of a task or an operation after telling it; asks about every live task after each SUBSCRIBED, and again
 // until the answer came (a task the master does not know is reported LOST or UNKNOWN by it); repeats a kill after a loss, and when a task is found again.
 // What it does not do: decide. See offers.ts for matching, calls.ts for what a program asks, inverse-offers.ts for what it is asked.
 //
 // Sources: the Mesos scheduler HTTP API and its reconciliation guide.
 
-import type { FrameworkID, FrameworkInfo, InverseOffer, KillPolicy, Offer, TaskStatus } from '@isthmus/proto/gen/mesos'
+import type {
+  FrameworkID,
+  FrameworkInfo,
+  InverseOffer,
+  KillPolicy,
+  Offer,
+  OperationStatus,
+  TaskStatus,
+} from '@isthmus/proto/gen/mesos'
 import type { Event, OfferConstraints } from '@isthmus/proto/gen/scheduler'
 import { acknowledge, acknowledgeOperation, launchedBy, reconcileLiveTasks } from './calls.ts'
 import type { FrameworkEffect } from './effects.ts'
