@@ -146,6 +146,13 @@ export class Books implements Checker {
     return framework?.streamId === streamId ? framework : undefined
   }
 
+  /** Whether a task, `framework task`, holds something on an agent that the master knows. */
+  holds(task: string): boolean {
+    const key = `task ${task.replace(' ', '/')}`
+    for (const { holds } of this.agents.values()) if (holds.has(key)) return true
+    return false
+  }
+
   /** What of an agent is neither offered nor held. */
   freeOf(agent: AgentBook): Resources {
     return agent.total.minus(this.takenOf(agent))

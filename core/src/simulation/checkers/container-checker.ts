@@ -154,7 +154,8 @@ export class ContainerChecker implements Checker {
     const framework = this.#books.frameworkOf(streamId)
     if (type !== 'KILL' || kill === undefined || framework === undefined) return
     const key = `${framework.id} ${kill.task_id.value}`
-    if (!this.#killedAtMs.has(key)) this.#killedAtMs.set(key, atMs)
+    // A master that does not know the task, since its agent has not come back, drops the kill.
+    if (this.#books.holds(key) && !this.#killedAtMs.has(key)) this.#killedAtMs.set(key, atMs)
   }
 
   #containerStarted(container: SeenContainer): void {
