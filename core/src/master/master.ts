@@ -24,6 +24,7 @@ import { applyQuota, quotasStored } from './operator-quota.ts'
 import { activationStored, operatorCalled, weightsStored } from './operators.ts'
 import type { MasterOptions } from './options.ts'
 import { createAllocator } from './policies.ts'
+import { pauseForRecovery } from './recovery-pause.ts'
 import { applyRecord, type RegistryRecord, replayRegistry } from './registry.ts'
 import { schedulerCalled } from './scheduler-calls.ts'
 import { SharedFacts } from './shared-facts.ts'
@@ -68,6 +69,7 @@ export function createMaster(options: MasterOptions, records: readonly RegistryR
     nextToken: 1,
     nextLink: 0,
     allocationDue: false,
+    allocationPause: undefined,
     abdicated: false,
   }
   state.allocator.updateWeights(Object.fromEntries(registry.weights))
@@ -136,6 +138,7 @@ function refuse(turn: Turn, event: MasterEvent): void {
 function elected(turn: Turn): void {
   const { options, recoveredAgents } = turn.state
   setTimer(turn, { kind: 'allocation' }, turn.atMs + options.allocationIntervalMs)
+  pauseForRecovery(turn)
   if (recoveredAgents.size > 0) {
     setTimer(turn, { kind: 'agentReregister' }, turn.atMs + options.agentReregisterTimeoutMs)
   }

@@ -8,6 +8,7 @@ import { type Allocation, REFUSE_MS_MAX } from '../allocator/contract.ts'
 import { isEmpty } from './bag.ts'
 import { count } from './counters.ts'
 import { offerMessage } from './messages.ts'
+import { isAllocationPaused } from './recovery-pause.ts'
 import type { Agent, Framework, MasterOffer } from './state.ts'
 import { cancelTimer, sendEvent, setTimer, type Turn } from './turn.ts'
 
@@ -26,6 +27,7 @@ export function refuseMs(filters: { readonly refuse_seconds?: number | undefined
 
 /** The batch run over all agents. */
 export function allocateBatch(turn: Turn): void {
+  if (isAllocationPaused(turn)) return
   const { allocator, counters } = turn.state
   allocator.expireFilters(turn.atMs)
   count(counters, 'allocator/mesos/allocation_runs')
@@ -34,6 +36,7 @@ export function allocateBatch(turn: Turn): void {
 
 /** The event-driven run over the agents that changed. */
 export function allocateDirty(turn: Turn): void {
+  if (isAllocationPaused(turn)) return
   const { allocator, counters } = turn.state
   count(counters, 'allocator/mesos/allocation_runs')
   const allocations = allocator.allocate(turn.atMs, ALLOCATION_BUDGET)

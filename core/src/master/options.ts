@@ -63,6 +63,10 @@ export interface MasterFlags {
   readonly rolePriorities: Readonly<Record<string, number>>
   /** --fair_sharing_excluded_resource_names: kinds that do not count in shares. */
   readonly fairSharingExcluded: readonly string[]
+  /** --allocator_agent_recovery_factor: after a failover with quota this part of the agents must be back before anything is offered. */
+  readonly allocatorRecoveryFactor: number
+  /** --allocator_recovery_timeout: it is waited for them at most so long. */
+  readonly allocatorRecoveryTimeoutMs: number
   /** --allocator_pass_on: who gives back a whole offer unused goes behind the others for that agent. */
   readonly allocatorPassOn: boolean
   /** Sorters and allocator that were loaded as modules. */
@@ -106,6 +110,8 @@ export const MASTER_FLAG_DEFAULTS: MasterFlags = {
   frameworkPriorities: {},
   rolePriorities: {},
   fairSharingExcluded: [],
+  allocatorRecoveryFactor: 0.8,
+  allocatorRecoveryTimeoutMs: 600_000,
   allocatorPassOn: false,
   policies: {},
   publishPerFrameworkMetrics: true,

@@ -247,6 +247,14 @@ export interface PendingCommit {
   readonly continuations: readonly Continuation[]
 }
 
+/** What allocation waits for after a failover. */
+export interface AllocationPause {
+  /** So many agents must be registered. */
+  readonly agents: number
+  /** Or this time be reached. */
+  readonly untilMs: number
+}
+
 /** Everything. */
 export interface MasterState {
   readonly options: MasterOptions
@@ -290,6 +298,8 @@ export interface MasterState {
   nextLink: number
   /** Something changed that may let resources be offered now. */
   allocationDue: boolean
+  /** Set after a failover with quota, until most agents are back. */
+  allocationPause: AllocationPause | undefined
   /** The registry failed; the machine answers nothing but 503 from here on. */
   abdicated: boolean
 }

@@ -7,6 +7,7 @@ import { compileConstraints } from '../allocator/constraints.ts'
 import type { Amounts, Reason } from '../allocator/contract.ts'
 import { addAll, type Bag, quantities } from './bag.ts'
 import type { Json, JsonObject } from './json.ts'
+import { pauseOf } from './recovery-pause.ts'
 import type { Framework, MasterState } from './state.ts'
 
 /** Query of /explain: a framework by id or name, or a role. */
@@ -69,11 +70,19 @@ function page(
     value: {
       time: atMs / 1000,
       sorters: { roles: roleSorter, frameworks: frameworkSorter },
+      waiting: waitingFacts(state, atMs),
       pool: poolFacts(state),
       roles: asked.roles.map((role) => roleFacts(state, role)),
       frameworks: asked.frameworks.map((framework) => frameworkFacts(state, framework, { roles: asked.roles, atMs })),
     },
   }
+}
+
+/** After a failover with quota nothing is offered until most agents are back. */
+function waitingFacts(state: MasterState, atMs: number): JsonObject | undefined {
+  const pause = pauseOf(state, atMs)
+  if (pause === undefined) return undefined
+  return { agents_back: state.agents.size, agents_needed: pause.agents, until_time: pause.untilMs / 1000 }
 }
 
 function poolFacts({ agents, offers }: MasterState): JsonObject {

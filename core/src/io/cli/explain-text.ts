@@ -6,6 +6,8 @@ type Amounts = Readonly<Record<string, number | string>>
 /** What /explain answers, as far as it is printed. */
 export interface Explanation {
   readonly sorters: { readonly roles: string; readonly frameworks: string }
+  /** After a failover nothing is offered until so many agents are back. */
+  readonly waiting?: { readonly agents_back: number; readonly agents_needed: number }
   readonly pool: {
     readonly agents: number
     readonly active_agents: number
@@ -45,8 +47,13 @@ export interface Explanation {
 
 /** Writes an explanation: the pool, the roles with their shares and quotas, then each framework with its reasons. */
 export function explanationText(explanation: Explanation): string {
-  const { pool, roles, frameworks, sorters } = explanation
+  const { pool, roles, frameworks, sorters, waiting } = explanation
   const lines = [
+    ...(waiting === undefined
+      ? []
+      : [
+          `Nothing is offered yet after the failover: ${waiting.agents_back} of ${waiting.agents_needed} agents that are needed are back`,
+        ]),
     `Pool: ${count(pool.agents, 'agent')}${pool.agents === pool.active_agents ? '' : ` (${pool.active_agents} active)`}`,
     `  total ${amounts(pool.total)}`,
     `  used ${amounts(pool.used)}, offered ${amounts(pool.offered)}, free ${amounts(pool.free)}`,

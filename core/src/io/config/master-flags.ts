@@ -91,6 +91,13 @@ export const MASTER_FLAGS: readonly Flag[] = [
     default: 'hierarchical',
   }),
   flag(
+    'allocator_agent_recovery_factor',
+    'number',
+    'After a failover with quota, this part of the known agents must be back before anything is offered.',
+    { default: '0.8' },
+  ),
+  flag('allocator_recovery_timeout', 'duration', 'They are waited for at most so long.', { default: '10mins' }),
+  flag(
     'allocator_pass_on',
     'boolean',
     'Who gives back a whole offer unused goes behind the others for that agent, so that one who declines without a filter starves nobody. Mesos does not.',
@@ -125,8 +132,6 @@ export const MASTER_FLAGS: readonly Flag[] = [
   refused('firewall_rules', 'text'),
   // Accepted for compatibility.
   idle('agent_removal_rate_limit', 'text', undefined, 'slave_removal_rate_limit'),
-  idle('allocator_agent_recovery_factor', 'number', '0.8'),
-  idle('allocator_recovery_timeout', 'duration', '10mins'),
   idle('authentication_v0_timeout', 'duration', '15secs'),
   idle('authenticators', 'text', 'crammd5'),
   idle('authorizers', 'text', 'local'),

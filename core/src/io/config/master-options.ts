@@ -56,6 +56,10 @@ function masterFlags(flags: FlagValues): MasterFlags {
     frameworkPriorities: numbersOf(flags.text('framework_priorities') ?? ''),
     rolePriorities: numbersOf(flags.text('role_priorities') ?? ''),
     fairSharingExcluded: list(flags.text('fair_sharing_excluded_resource_names') ?? ''),
+    allocatorRecoveryFactor:
+      flags.number('allocator_agent_recovery_factor') ?? MASTER_FLAG_DEFAULTS.allocatorRecoveryFactor,
+    allocatorRecoveryTimeoutMs:
+      flags.durationMs('allocator_recovery_timeout') ?? MASTER_FLAG_DEFAULTS.allocatorRecoveryTimeoutMs,
     allocatorPassOn: flags.boolean('allocator_pass_on'),
     policies: {},
     publishPerFrameworkMetrics: flags.boolean('publish_per_framework_metrics'),
@@ -81,6 +85,8 @@ export function checkMasterFlags(flags: FlagValues): string | undefined {
   }
   const domain = readDomain(flags.text('domain'))
   if (!domain.ok) return domain.rejection.message
+  const factor = flags.number('allocator_agent_recovery_factor') ?? 0
+  if (factor < 0 || factor > 1) return `flag --allocator_agent_recovery_factor: ${factor} is not between 0 and 1`
   const zk = flags.text('zk')
   const url = zk === undefined ? undefined : readZooKeeperFlag('zk', zk)
   if (url?.ok === false) return url.rejection.message
