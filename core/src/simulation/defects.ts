@@ -8,6 +8,7 @@ import type { AgentEffect } from '../agent/effects.ts'
 import type { MasterEffect } from '../master/effects.ts'
 import type { MasterEvent } from '../master/events.ts'
 import type { MasterState } from '../master/state.ts'
+import type { RuleName } from './rules.ts'
 import type { Seams } from './surroundings.ts'
 
 /** One defect. */
@@ -16,7 +17,7 @@ export interface Defect {
   /** What the wrong code does. */
   readonly about: string
   /** Which rules may find it. */
-  readonly rules: readonly string[]
+  readonly rules: readonly RuleName[]
   /** Fresh seams for one world. */
   readonly seams: () => Seams
 }
@@ -45,13 +46,13 @@ export const DEFECTS: readonly Defect[] = [
   {
     name: 'offer-leaked',
     about: 'some declined offers never return to the pool',
-    rules: ['what is free is offered', 'work is done', 'guarantees are kept', 'refusals hold'],
+    rules: ['sums are exact', 'what is free is offered', 'work is done', 'guarantees are kept', 'refusals hold'],
     seams: () => forgetRecoveries((refusal) => refusal !== undefined),
   },
   {
     name: 'resources-leaked',
     about: 'what some ended tasks held never returns to the pool',
-    rules: ['work is done', 'guarantees are kept', 'what is free is offered'],
+    rules: ['sums are exact', 'work is done', 'guarantees are kept', 'what is free is offered'],
     seams: () => forgetRecoveries((refusal) => refusal === undefined),
   },
   {

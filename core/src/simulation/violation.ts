@@ -1,9 +1,10 @@
+import type { RuleName } from './rules.ts'
+
 /** Something a world must never show: what a checker found, by the name of its rule. */
 export class Violation extends Error {
-  /** The rule that was broken; a row of the table in docs/simulation.md. */
-  readonly rule: string
+  readonly rule: RuleName
 
-  constructor(rule: string, message: string) {
+  constructor(rule: RuleName, message: string) {
     super(`${rule}: ${message}`)
     this.name = 'Violation'
     this.rule = rule
@@ -11,6 +12,6 @@ export class Violation extends Error {
 }
 
 /** Checks a rule. */
-export function mustHold(condition: unknown, rule: string, message: () => string): asserts condition {
+export function mustHold(condition: unknown, rule: RuleName, message: () => string): asserts condition {
   if (!condition) throw new Violation(rule, message())
 }

@@ -17,6 +17,7 @@ import { AssertionError } from '../base/assert.ts'
 import { createRandom, nextFraction, nextUint32, type Random } from '../base/random.ts'
 import { AgentHost } from './agent-host.ts'
 import type { Checker } from './checkers/checker.ts'
+import { checkSums } from './checkers/sums.ts'
 import { Disorder, GOOD_LATENCY } from './disorder.ts'
 import { type FaultLevel, planFaults } from './faults.ts'
 import { FrameworkHost } from './framework-host.ts'
@@ -24,6 +25,7 @@ import { MasterHost } from './master-host.ts'
 import { Network } from './network.ts'
 import { Operator } from './operator.ts'
 import { SimulatedRegistry } from './registry.ts'
+import type { RuleName } from './rules.ts'
 import { Schedule } from './schedule.ts'
 import type { Sighting } from './sightings.ts'
 import type { Seams, Surroundings, WorldHealth } from './surroundings.ts'
@@ -64,7 +66,7 @@ export interface WorldReport {
 /** A world that showed what must not be: the rule or invariant, and when. */
 export class WorldFailure extends Error {
   readonly seed: number
-  readonly rule: string
+  readonly rule: RuleName
   readonly virtualMs: number
 
   constructor(seed: number, virtualMs: number, cause: Error) {
@@ -215,6 +217,7 @@ export class World implements Surroundings {
       if (this.schedule.nowMs > deadlineMs) throw new Violation('everything ends', this.#whatIsLeft())
       this.#until(this.schedule.nowMs + LOOK_EVERY_MS)
     }
+    if (this.#master.state !== undefined) checkSums(this.#master.state)
     for (const checker of this.#checkers) checker.ended?.(this.schedule.nowMs)
   }
 
