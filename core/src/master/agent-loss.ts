@@ -19,7 +19,7 @@ import { removeExecutor } from './executors.ts'
 import { forgetNegotiations, rescindAgentInverseOffers } from './inverse-offers.ts'
 import { addressKey } from './messages.ts'
 import { rescindAgentOffers } from './offers.ts'
-import type { Agent, Framework } from './state.ts'
+import type { Agent, Framework, MasterState } from './state.ts'
 import { publish } from './subscribers.ts'
 import { endTask, endUnreachableTask } from './tasks.ts'
 import { cancelTimer, commit, note, sendEvent, sendToAgent, setTimer, type Turn } from './turn.ts'
@@ -80,6 +80,20 @@ export function leaveAgent(turn: Turn, agent: Agent, reason: string): void {
   if (agent.leaving) return
   agent.leaving = true
   commit(turn, [{ kind: 'agentRemoved', agentId: agent.id }], { kind: 'agentLeft', agentId: agent.id, reason })
+}
+
+/** What a write under way makes of an agent; undefined = it stays. O(writes under way). */
+export function leavingAs(state: MasterState, agentId: string): 'gone' | 'removed' | 'unreachable' | undefined {
+  for (const { continuations } of state.commits.values()) {
+    for (const then of continuations) {
+      if (then.kind === 'machinesDown' && then.agentIds.includes(agentId)) return 'removed'
+      if (!('agentId' in then) || then.agentId !== agentId) continue
+      if (then.kind === 'agentGone') return 'gone'
+      if (then.kind === 'agentLeft' || then.kind === 'machineLeft') return 'removed'
+      if (then.kind === 'agentUnreachable') return 'unreachable'
+    }
+  }
+  return undefined
 }
 
 /** Why an agent is taken out of the books. */

@@ -7,20 +7,25 @@
  *   active ───────────────────────▶ DRAINING ──────────────────▶ DRAINED ─────────────────▶ active
  *                                                     └─ mark_gone ─▶ gone
  * ```
+ * An agent that is not registered now is drained when it comes back; one that is disconnected when no task of it is known. A later DRAIN_AGENT
+ * replaces the grace and mark_gone of an earlier one. Agents of a maintenance schedule are taken down by it instead (as in Mesos).
+ *
  * A task's end counts when it is acknowledged, so that no update is lost with a machine that is switched off after DRAINED.
  */
 
 import type { CallDrainAgent } from '@isthmus/proto/gen/master'
 import type { DrainConfig } from '@isthmus/proto/gen/mesos'
-import type { AgentDrain } from './registry.ts'
-import type { Agent } from './state.ts'
+import { leavingAs } from './agent-loss.ts'
+import { machineName } from './machines.ts'
+import { machineOf } from './maintenance.ts'
+import { type AgentDrain, isKnownAgent } from './registry.ts'
+import type { Agent, MasterState } from './state.ts'
 import { commit, respond, sendToAgent, type Turn } from './turn.ts'
 
 /** Answers DRAIN_AGENT: 400 with the reason, or 200 when it is stored. */
 export function drainAgent(turn: Turn, requestId: string, call: CallDrainAgent): void {
   const agentId = call.agent_id.value
-  const agent = turn.state.agents.get(agentId)
-  const error = refusal(agent, call)
+  const error = refusal(turn.state, call)
   if (error !== undefined) {
     respond(turn, requestId, error.status, error.text)
     return
@@ -33,16 +38,20 @@ export function drainAgent(turn: Turn, requestId: string, call: CallDrainAgent):
   })
 }
 
-function refusal(agent: Agent | undefined, call: CallDrainAgent): { status: number; text: string } | undefined {
-  if (agent === undefined) return { status: 400, text: 'Unknown agent' }
-  if (!agent.capabilities.some(({ type }) => type === 'AGENT_DRAINING')) {
-    return { status: 400, text: 'Agent is not capable of draining' }
+function refusal(state: MasterState, call: CallDrainAgent): { status: number; text: string } | undefined {
+  const agentId = call.agent_id.value
+  const agent = state.agents.get(agentId)
+  const machine = agent && machineOf(state, agent)
+  if (machine !== undefined) {
+    const text = `Agent ${agentId} is part of a maintenance schedule under Machine ${machineName(machine.id)}`
+    return { status: 400, text }
+  }
+  if (agent !== undefined && !agent.capabilities.some(({ type }) => type === 'AGENT_DRAINING')) {
+    return { status: 400, text: `Agent ${agentId} is not capable of draining` }
   }
   if (graceNanoseconds(call) < 0n) return { status: 400, text: "'max_grace_period' must be non-negative" }
-  if (agent.leaving) return { status: 409, text: 'Agent is currently being removed' }
-  if (agent.drain?.config.mark_gone === true && call.mark_gone !== true) {
-    return { status: 400, text: 'Agent is already draining with mark_gone, which cannot be taken back' }
-  }
+  if (!isKnownAgent(state.registry, agentId)) return { status: 400, text: 'Unknown agent' }
+  if (leavingAs(state, agentId) === 'gone') return { status: 409, text: 'Agent is currently being marked gone' }
   return undefined
 }
 
@@ -60,10 +69,12 @@ function whole(value: number | bigint | undefined): bigint {
   return typeof value === 'bigint' || Number.isInteger(value) ? BigInt(value!) : 0n
 }
 
-/** Tells a draining agent to kill its tasks; again each time it comes back. */
+/**
+ * Tells an agent to kill its tasks; again each time it comes back, also when it is drained: what it runs that nobody knew of has to end, too.
+ */
 export function sendDrain(turn: Turn, agent: Agent): void {
-  if (agent.drain?.state !== 'DRAINING') return
-  turn.state.draining.add(agent.id)
+  if (agent.drain === undefined) return
+  if (agent.drain.state === 'DRAINING') turn.state.draining.add(agent.id)
   sendToAgent(turn, agent, { type: 'DRAIN', drain_config: agent.drain.config })
 }
 
@@ -77,7 +88,7 @@ export function settleDraining(turn: Turn): void {
       continue
     }
     const isBusy = agent.tasks.size > 0 || [...operations.values()].some((operation) => operation.agentId === agentId)
-    if (isBusy || agent.linkId === undefined) continue
+    if (isBusy) continue
     draining.delete(agentId)
     finish(turn, agent, agent.drain)
   }

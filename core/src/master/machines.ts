@@ -52,6 +52,12 @@ export function sameUnavailability(one: Unavailability | undefined, other: Unava
   return isSameStart && BigInt(one.duration.nanoseconds) === BigInt(other.duration.nanoseconds)
 }
 
+/** A machine in a sentence: `a.test (10.0.0.1)`, or what of it is known. */
+export function machineName({ hostname, ip }: MachineID): string {
+  if (hostname !== undefined && ip !== undefined) return `${hostname} (${ip})`
+  return hostname ?? `(${ip})`
+}
+
 /** Applies a stored change. */
 export function applyMaintenance(maintenance: Maintenance, record: MaintenanceRecord): void {
   switch (record.kind) {

@@ -10,6 +10,7 @@
  */
 
 import { createRandom } from '../base/random.ts'
+import { activationStored } from './agent-activation.ts'
 import { endUnreachable, loseAgent, pingTimedOut } from './agent-loss.ts'
 import { admit, agentConnected, agentLinkClosed, agentMessages } from './agents.ts'
 import { createMasterCounters } from './counters.ts'
@@ -21,7 +22,7 @@ import { rescindInverseOffer } from './inverse-offers.ts'
 import { askAboutAll, askAboutNew, machinesDown, maintenanceScheduled } from './maintenance.ts'
 import { allocateBatch, allocateDirty, rescindOffer } from './offers.ts'
 import { applyQuota, quotasStored } from './operator-quota.ts'
-import { activationStored, operatorCalled, weightsStored } from './operators.ts'
+import { operatorCalled, weightsStored } from './operators.ts'
 import type { MasterOptions } from './options.ts'
 import { createAllocator } from './policies.ts'
 import { pauseForRecovery } from './recovery-pause.ts'

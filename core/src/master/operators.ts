@@ -1,11 +1,10 @@
 /** POST /api/v1: which operator call does what. Reads are in operator-reads.ts, changes of resources in operations.ts. */
 
 import type { Call } from '@isthmus/proto/gen/master'
-import { deactivate } from './agent-loss.ts'
-import { drainAgent, sendDrain } from './drain.ts'
+import { deactivateAgent, markAgentGone, reactivateAgent } from './agent-activation.ts'
+import { drainAgent } from './drain.ts'
 import type { OperatorCalled } from './events.ts'
 import { removeFramework } from './frameworks.ts'
-import { rescindAgentInverseOffers } from './inverse-offers.ts'
 import { changeMaintenance } from './maintenance.ts'
 import { allocateSoon, rescindAgentOffers } from './offers.ts'
 import { applyOperatorOperation } from './operations.ts'
@@ -84,16 +83,16 @@ function write(turn: Turn, event: OperatorCalled): void {
       removeQuota(turn, requestId, call.remove_quota!.role)
       return
     case 'MARK_AGENT_GONE':
-      markGone(turn, requestId, call.mark_agent_gone!.agent_id.value)
+      markAgentGone(turn, requestId, call.mark_agent_gone!.agent_id.value)
       return
     case 'DRAIN_AGENT':
       drainAgent(turn, requestId, call.drain_agent!)
       return
     case 'DEACTIVATE_AGENT':
-      setActivation(turn, requestId, { agentId: call.deactivate_agent!.agent_id.value, deactivated: true })
+      deactivateAgent(turn, requestId, call.deactivate_agent!.agent_id.value)
       return
     case 'REACTIVATE_AGENT':
-      setActivation(turn, requestId, { agentId: call.reactivate_agent!.agent_id.value, deactivated: false })
+      reactivateAgent(turn, requestId, call.reactivate_agent!.agent_id.value)
       return
     case 'UPDATE_MAINTENANCE_SCHEDULE':
     case 'START_MAINTENANCE':
@@ -160,72 +159,6 @@ function updateWeights(turn: Turn, requestId: string, call: Call): void {
     requestId,
     roles: weights.map(({ role }) => role),
   })
-}
-
-function markGone(turn: Turn, requestId: string, agentId: string): void {
-  const { agents, registry } = turn.state
-  if (registry.gone.has(agentId)) {
-    respond(turn, requestId, 200)
-    return
-  }
-  const agent = agents.get(agentId)
-  if (agent === undefined && !registry.admitted.has(agentId) && !registry.unreachable.has(agentId)) {
-    respond(turn, requestId, 404, `Agent '${agentId}' not found`)
-    return
-  }
-  if (agent?.leaving === true) {
-    respond(turn, requestId, 503, `Agent '${agentId}' is already being removed`)
-    return
-  }
-  if (agent !== undefined) agent.leaving = true
-  commit(turn, [{ kind: 'agentGone', agentId, atMs: turn.atMs }], { kind: 'agentGone', agentId, requestId })
-}
-
-function setActivation(
-  turn: Turn,
-  requestId: string,
-  { agentId, deactivated }: { agentId: string; deactivated: boolean },
-): void {
-  const agent = turn.state.agents.get(agentId)
-  if (!deactivated && agent?.deactivated !== true) {
-    respond(turn, requestId, 400, 'Agent is not deactivated')
-    return
-  }
-  if (agent === undefined) {
-    respond(turn, requestId, 400, 'Unknown agent')
-    return
-  }
-  if (!deactivated && agent.drain?.state === 'DRAINING') {
-    respond(turn, requestId, 400, 'Agent is still in the DRAINING state')
-    return
-  }
-  if (agent.deactivated === deactivated) {
-    respond(turn, requestId, 200)
-    return
-  }
-  commit(turn, [{ kind: 'agentActivation', agentId, deactivated }], { kind: 'agentActivation', agentId, requestId })
-}
-
-/** The activation is stored: offers stop, or start again. */
-export function activationStored(turn: Turn, agentId: string, requestId: string | undefined): void {
-  const { state } = turn
-  const agent = state.agents.get(agentId)
-  const admitted = state.registry.admitted.get(agentId)
-  if (agent !== undefined && admitted !== undefined) {
-    agent.deactivated = admitted.deactivated
-    agent.drain = admitted.drain
-    if (agent.deactivated) {
-      deactivate(turn, agent)
-      rescindAgentOffers(turn, agent)
-      rescindAgentInverseOffers(turn, agent)
-      sendDrain(turn, agent)
-    } else if (agent.linkId !== undefined && !agent.active) {
-      agent.active = true
-      state.allocator.activateAgent(agent.id)
-    }
-    allocateSoon(turn)
-  }
-  if (requestId !== undefined) respond(turn, requestId, 200)
 }
 
 /** The weights are stored: shares change, so offers outstanding of these roles are made anew. */

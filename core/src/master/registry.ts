@@ -24,7 +24,7 @@ export type RegistryRecord =
   | { readonly kind: 'agentUnreachable'; readonly agentId: string; readonly atMs: number }
   /** An operator declared the agent gone for good. */
   | { readonly kind: 'agentGone'; readonly agentId: string; readonly atMs: number }
-  /** An operator took the agent out of (or back into) offering; with `drain` its tasks are being killed. */
+  /** An operator took the agent out of (or back into) offering; with `drain` its tasks are being killed. Agents not known are passed over. */
   | {
       readonly kind: 'agentActivation'
       readonly agentId: string
@@ -53,11 +53,15 @@ export interface QuotaRecord {
   readonly limits: Readonly<Record<string, ValueScalar>>
 }
 
-/** An agent the registry lets in. */
-export interface AdmittedAgent {
-  readonly info: AgentInfo
+/** Whether an agent is offered, as far as operators decide. */
+export interface Activation {
   readonly deactivated: boolean
   readonly drain?: AgentDrain | undefined
+}
+
+/** An agent the registry lets in. */
+export interface AdmittedAgent extends Activation {
+  readonly info: AgentInfo
 }
 
 /** The sum of all records. */
@@ -65,6 +69,8 @@ export interface Registry {
   readonly admitted: Map<string, AdmittedAgent>
   /** Agent id → since when, Unix milliseconds. */
   readonly unreachable: Map<string, number>
+  /** Unreachable agents that an operator took out of offering: they are so when they come back. */
+  readonly unreachableActivations: Map<string, Activation>
   readonly gone: Map<string, number>
   readonly weights: Map<string, number>
   readonly quotas: Map<string, QuotaRecord>
@@ -79,6 +85,7 @@ export function createRegistry(): Registry {
   return {
     admitted: new Map(),
     unreachable: new Map(),
+    unreachableActivations: new Map(),
     gone: new Map(),
     weights: new Map(),
     quotas: new Map(),
@@ -100,21 +107,32 @@ export function applyRecord(registry: Registry, record: RegistryRecord): void {
       const id = record.agentInfo.id?.value ?? ''
       // Gone is for ever, also when the agent asked to come back at the same time.
       if (registry.gone.has(id)) return
-      const before = registry.admitted.get(id)
+      const before = registry.admitted.get(id) ?? registry.unreachableActivations.get(id)
       registry.admitted.set(id, { deactivated: false, ...before, info: record.agentInfo })
       registry.unreachable.delete(id)
+      registry.unreachableActivations.delete(id)
       return
     }
     case 'agentRemoved':
       registry.admitted.delete(record.agentId)
       return
-    case 'agentUnreachable':
+    case 'agentUnreachable': {
+      const before = registry.admitted.get(record.agentId)
+      if (before?.deactivated === true) {
+        registry.unreachableActivations.set(record.agentId, { deactivated: true, drain: before.drain })
+      }
       registry.admitted.delete(record.agentId)
       remember(registry.unreachable, record.agentId, record.atMs)
+      for (const id of registry.unreachableActivations.keys()) {
+        if (registry.unreachableActivations.size <= REGISTRY_MAX_AGENTS) break
+        registry.unreachableActivations.delete(id)
+      }
       return
+    }
     case 'agentGone':
       registry.admitted.delete(record.agentId)
       registry.unreachable.delete(record.agentId)
+      registry.unreachableActivations.delete(record.agentId)
       remember(registry.gone, record.agentId, record.atMs)
       return
     case 'agentActivation':
@@ -149,6 +167,9 @@ export function registrySnapshot(registry: Registry): RegistryRecord[] {
     }
   }
   for (const [agentId, atMs] of registry.unreachable) records.push({ kind: 'agentUnreachable', agentId, atMs })
+  for (const [agentId, { drain }] of registry.unreachableActivations) {
+    records.push({ kind: 'agentActivation', agentId, deactivated: true, drain })
+  }
   for (const [agentId, atMs] of registry.gone) records.push({ kind: 'agentGone', agentId, atMs })
   const weights = [...registry.weights].map(([role, weight]) => ({ role, weight }))
   if (weights.length > 0) records.push({ kind: 'weightsUpdated', weights })
@@ -158,10 +179,26 @@ export function registrySnapshot(registry: Registry): RegistryRecord[] {
 }
 
 function applyActivation(registry: Registry, record: Extract<RegistryRecord, { kind: 'agentActivation' }>): void {
-  const agent = registry.admitted.get(record.agentId)
-  if (agent === undefined) return
-  const { deactivated, drain } = record
-  registry.admitted.set(record.agentId, { info: agent.info, deactivated, drain })
+  const { agentId, deactivated } = record
+  const agent = registry.admitted.get(agentId)
+  const before = agent ?? registry.unreachableActivations.get(agentId)
+  // To deactivate a draining agent changes nothing; to reactivate one ends the drain.
+  const drain = deactivated ? (record.drain ?? before?.drain) : undefined
+  if (agent !== undefined) registry.admitted.set(agentId, { info: agent.info, deactivated, drain })
+  else if (!deactivated) registry.unreachableActivations.delete(agentId)
+  else if (registry.unreachable.has(agentId)) registry.unreachableActivations.set(agentId, { deactivated, drain })
+}
+
+/** Whether an agent is let in, or was and is unreachable. Gone and removed ones are not known any more. */
+export function isKnownAgent(registry: Registry, agentId: string): boolean {
+  return registry.admitted.has(agentId) || registry.unreachable.has(agentId)
+}
+
+/** What operators decided of an agent; undefined when it is not known. */
+export function activationOf(registry: Registry, agentId: string): Activation | undefined {
+  const known = registry.admitted.get(agentId) ?? registry.unreachableActivations.get(agentId)
+  if (known !== undefined) return { deactivated: known.deactivated, drain: known.drain }
+  return registry.unreachable.has(agentId) ? { deactivated: false } : undefined
 }
 
 function remember(map: Map<string, number>, id: string, atMs: number): void {

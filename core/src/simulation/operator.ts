@@ -1,5 +1,6 @@
 import type { Call as OperatorCall } from '@isthmus/proto/gen/master'
 import type { Resource } from '@isthmus/proto/gen/mesos'
+import { activationOf } from '../master/registry.ts'
 import type { AgentHost } from './agent-host.ts'
 import type { Surroundings } from './surroundings.ts'
 import type { Workload, WorkloadQuota } from './workload.ts'
@@ -71,15 +72,23 @@ export class Operator {
       return
     }
     this.#ask({ type: 'REACTIVATE_AGENT', reactivate_agent: { agent_id: { value: agentId } } }, (isDone) => {
-      if (isDone || this.#isBack(agentId)) this.#takenOut.delete(agentId)
+      const isLost = this.#isLostDraining(agentId)
+      if (isLost) this.markGone(agentId)
+      if (isDone || isLost || this.#isBack(agentId)) this.#takenOut.delete(agentId)
       else this.#again(() => this.reactivate(agentId))
     })
+  }
+
+  /** One that was lost while it drained cannot be taken back before it has returned, which it may never do. */
+  #isLostDraining(agentId: string): boolean {
+    return this.#world.master().state?.registry.unreachableActivations.get(agentId)?.drain?.state === 'DRAINING'
   }
 
   #isBack(agentId: string): boolean {
     const state = this.#world.master().state
     if (state === undefined) return false
-    return !state.registry.admitted.has(agentId) || state.agents.get(agentId)?.deactivated === false
+    // One that is unreachable would come back as it is now.
+    return activationOf(state.registry, agentId)?.deactivated !== true
   }
 
   /** Declares an agent gone for good. */
