@@ -1,7 +1,7 @@
 // Containers with real processes: how they start, end, and leave nothing behind.
 
 import { spawn } from 'node:child_process'
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
@@ -15,8 +15,10 @@ import type {
 import { openContainerizer } from '../src/io/containers/containerizer.ts'
 import type { Launcher } from '../src/io/containers/launcher/launcher.ts'
 import { openLauncher } from '../src/io/containers/launcher/launcher-client.ts'
+import { volumeFolder } from '../src/io/disk/volumes.ts'
 import { openFetcher } from '../src/io/fetcher/fetcher.ts'
 import { silentLog } from '../src/io/observe/logger.ts'
+import { temporaryFolder } from './programs.ts'
 
 const isRoot = process.getuid?.() === 0
 const asRoot = isRoot ? test : test.skip
@@ -59,7 +61,10 @@ async function unless(failure: Promise<ContainerLaunchFailed>): Promise<never> {
   throw new Error((await failure).message)
 }
 
-function openWorld(t: ExecutionContext, options: { readonly diskWatchIntervalMs?: number } = {}): World {
+function openWorld(
+  t: ExecutionContext,
+  options: { readonly diskWatchIntervalMs?: number; readonly workDir?: string } = {},
+): World {
   const folder = mkdtempSync(join(tmpdir(), 'isthmus-containers-'))
   chmodSync(folder, 0o755)
   const launcher = openLauncher({ log: silentLog })
@@ -84,6 +89,7 @@ function openWorld(t: ExecutionContext, options: { readonly diskWatchIntervalMs?
       },
     },
     isDiskQuotaEnforced: options.diskWatchIntervalMs !== undefined,
+    workDir: options.workDir,
     diskWatchIntervalMs: options.diskWatchIntervalMs,
   })
   t.teardown(async () => {
@@ -379,6 +385,23 @@ test('a fetch that fails is told in the sandbox too', async (t) => {
   t.is(phase, 'fetch')
   t.true(message.startsWith("Failed to fetch all URIs for container 'c': Failed to fetch '/nosuchfile': "))
   t.is(world.output('c', 'stderr'), `${message}\n`)
+})
+
+test('a container that fills a volume beyond its size is destroyed for it', async (t) => {
+  const workDir = temporaryFolder(t)
+  const world = openWorld(t, { diskWatchIntervalMs: 50, workDir })
+  const volume = {
+    name: 'disk',
+    type: 'SCALAR',
+    scalar: { value: 2 },
+    reservations: [{ type: 'DYNAMIC', role: 'r' }],
+    disk: { persistence: { id: 'v' }, volume: { container_path: 'data', mode: 'RW' } },
+  } as const
+  mkdirSync(volumeFolder(workDir, volume), { recursive: true })
+  const fill = 'dd if=/dev/zero of=data/big bs=1M count=4 2>/dev/null; sleep 1000'
+  world.launch('c', fill, { volumes: [volume] })
+  const { limitation } = await world.exited('c')
+  t.regex(limitation?.message ?? '', /^Disk usage \(\dMB\) exceeds quota \(2MB\)$/)
 })
 
 test('a container that fills more disk than it may is destroyed for it', async (t) => {

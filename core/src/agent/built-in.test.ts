@@ -455,7 +455,7 @@ const REFUSED: readonly { name: string; task: Partial<TaskInfo>; state: TaskStat
       },
       state: 'TASK_LOST',
       reason: 'REASON_RESOURCES_UNKNOWN',
-      message: /^The checkpointed resources being used by the task are unknown to the agent: disk/,
+      message: /^The checkpointed resources being used by the task or task group are unknown to the agent: disk/,
     },
     {
       name: 'an image',

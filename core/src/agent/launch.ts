@@ -120,16 +120,27 @@ function refusalOf(
     return { state, reason: 'REASON_EXECUTOR_TERMINATED', message: 'Executor terminated' }
   if (known !== undefined && (known.kind !== kind || kind === 'command'))
     return { state, reason: 'REASON_TASK_INVALID', message: `Executor '${known.executorId}' is of another kind` }
-  const unknown = tasks
-    .map(({ resources }) => unknownResources(turn.state, Resources.fromProto(resources)))
-    .find((bag) => !bag.isEmpty)
-  if (unknown !== undefined) {
-    const message = `The checkpointed resources being used by the task are unknown to the agent: ${unknown}`
-    return { state, reason: 'REASON_RESOURCES_UNKNOWN', message }
-  }
+  const unknown =
+    unknownOf(turn, 'task or task group', tasks) ??
+    (known === undefined && kind !== 'command' ? unknownOf(turn, 'executor', [executorInfo]) : undefined)
+  if (unknown !== undefined) return { state, reason: 'REASON_RESOURCES_UNKNOWN', message: unknown }
   if ([executorInfo, ...tasks].some(needsImage)) {
     const message = 'Abnormal executor termination: unknown container'
     return { state: 'TASK_FAILED', reason: 'REASON_EXECUTOR_TERMINATED', message }
+  }
+  return undefined
+}
+
+/** Says which of the resources that operations would have made this agent does not have. */
+function unknownOf(
+  { state }: Turn,
+  whose: string,
+  holders: readonly Pick<TaskInfo, 'resources'>[],
+): string | undefined {
+  for (const { resources } of holders) {
+    const unknown = unknownResources(state, Resources.fromProto(resources))
+    if (unknown.isEmpty) continue
+    return `The checkpointed resources being used by the ${whose} are unknown to the agent: ${unknown}`
   }
   return undefined
 }

@@ -3,7 +3,6 @@
 
 import type { Resource } from '@isthmus/proto/gen/mesos'
 import { assert } from '../../base/assert.ts'
-import { diskUsageBytes } from '../disk/disk-usage.ts'
 import type { Fetcher } from '../fetcher/fetch.ts'
 import { IoError } from '../io-error.ts'
 import type { Log } from '../observe/logger.ts'
@@ -18,6 +17,7 @@ import type {
   ContainerSpec,
   ContainerUsage,
 } from './container.ts'
+import { diskExcess } from './disk-excess.ts'
 import type { Launcher, LauncherListener } from './launcher/launcher.ts'
 import { makeSandbox, noteInSandbox } from './sandbox.ts'
 import type { HostUser } from './users.ts'
@@ -48,7 +48,6 @@ export interface ContainerizerOptions {
 
 const DEFAULT_ISOLATION = 'posix/cpu,posix/mem'
 const DISK_WATCH_INTERVAL_MS = 15_000
-const MB = 1024 * 1024
 
 interface Container {
   readonly spec: ContainerSpec
@@ -261,11 +260,10 @@ class LocalContainerizer implements Containerizer {
   async #watchDisk(): Promise<void> {
     for (const container of [...this.#containers.values()]) {
       const { containerId, sandboxPath, diskMb } = container.spec
-      if (diskMb === undefined || container.phase !== 'running' || container.diskLimitation !== undefined) continue
-      const usedBytes = await diskUsageBytes(sandboxPath)
-      if (usedBytes <= diskMb * MB || !this.#containers.has(containerId)) continue
-      const usedMb = Math.ceil(usedBytes / MB)
-      const message = `Disk usage (${usedMb}MB) exceeds quota (${diskMb}MB)`
+      if (container.phase !== 'running' || container.diskLimitation !== undefined) continue
+      const { workDir } = this.#options
+      const message = await diskExcess({ sandboxPath, diskMb, volumes: container.volumes, workDir })
+      if (message === undefined || !this.#containers.has(containerId)) continue
       container.diskLimitation = { kind: 'disk', message }
       this.destroy(containerId)
     }
