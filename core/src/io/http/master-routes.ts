@@ -30,6 +30,8 @@ export interface MasterRoutes {
     readonly quota: () => unknown
     readonly explain: (query: ExplainQuery) => Explained
     readonly offerConstraints: () => unknown
+    readonly maintenanceSchedule: () => unknown
+    readonly maintenanceStatus: () => unknown
     readonly registry: () => unknown
   }
 }
@@ -81,7 +83,7 @@ function readPages(master: MasterRoutes): readonly PageRoute[] {
     }),
     page('/roles', 'Roles with their weights, quotas and resources.', () => views.roles()),
     {
-      ...page('/maintenance/status', 'Machines that are draining or down.', () => ({})),
+      ...page('/maintenance/status', 'Machines that are draining or down.', () => views.maintenanceStatus()),
       methods: ['GET'],
     },
     page('/registrar(1)/registry', 'What survives a restart.', () => views.registry()),
@@ -239,13 +241,14 @@ function maintenanceSchedulePage(master: MasterRoutes): PageRoute {
     methods: ['GET', 'POST'],
     handle: (request) =>
       forLeader(master, request, async () => {
-        if (request.method !== 'POST') return { kind: 'json', value: {} }
-        const schedule = parseJson(await request.readText())
+        if (request.method !== 'POST') return { kind: 'json', value: master.views.maintenanceSchedule() }
+        const text = await request.readText()
+        const schedule = parseJson(text)
         if (!schedule.ok) return bad(schedule.text)
-        const call = decodeCall({
-          type: 'UPDATE_MAINTENANCE_SCHEDULE',
-          update_maintenance_schedule: { schedule: schedule.value },
-        })
+        // The text itself, since its nanoseconds have more digits than a number keeps.
+        const call = decodeText(
+          `{"type":"UPDATE_MAINTENANCE_SCHEDULE","update_maintenance_schedule":{"schedule":${text}}}`,
+        )
         return call.ok ? submitted(master, request, Promise.resolve(call.value)) : bad(call.text)
       }),
   }
@@ -296,8 +299,12 @@ async function submitted(
   return { kind: 'handled' }
 }
 
-function decodeCall(json: unknown): ReturnType<typeof decodeBody<'mesos.v1.master.Call'>> {
-  return decodeBody('mesos.v1.master.Call', Buffer.from(JSON.stringify(json)), { encoding: 'json', isTerse: true })
+function decodeCall(json: unknown): ReturnType<typeof decodeText> {
+  return decodeText(JSON.stringify(json))
+}
+
+function decodeText(text: string): ReturnType<typeof decodeBody<'mesos.v1.master.Call'>> {
+  return decodeBody('mesos.v1.master.Call', Buffer.from(text), { encoding: 'json', isTerse: true })
 }
 
 function parseJson(

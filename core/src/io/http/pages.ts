@@ -95,7 +95,7 @@ function send(page: PageRequest, answer: PageAnswer): void {
 }
 
 function sendJson(page: PageRequest, value: unknown): void {
-  const text = JSON.stringify(value, withoutBigints)
+  const text = JSON.stringify(value, withBigints)
   const callback = page.query.get('jsonp')
   const isJsonp = callback !== null && CALLBACK_NAME.test(callback)
   answerBody(page.request, page.response, {
@@ -105,9 +105,12 @@ function sendJson(page: PageRequest, value: unknown): void {
   })
 }
 
-/** 64-bit numbers beyond 2^53 lose their last digits on pages; the v1 API keeps them. */
-function withoutBigints(_key: string, value: unknown): unknown {
-  return typeof value === 'bigint' ? Number(value) : value
+/** Text as it is in JSON; of ECMAScript, but not yet in the types. */
+const { rawJSON } = JSON as unknown as { readonly rawJSON: (text: string) => unknown }
+
+/** 64-bit numbers keep all their digits. */
+function withBigints(_key: string, value: unknown): unknown {
+  return typeof value === 'bigint' ? rawJSON(value.toString()) : value
 }
 
 function readText(request: IncomingMessage): Promise<string> {

@@ -14,6 +14,7 @@ import type { Event as SchedulerEvent } from '@isthmus/proto/gen/scheduler'
 import { RecordReader } from '@isthmus/proto/recordio'
 import type { MasterEffect } from '../../master/effects.ts'
 import type { MasterEvent, MasterTimer } from '../../master/events.ts'
+import { maintenanceSchedule, maintenanceStatus } from '../../master/maintenance.ts'
 import { step } from '../../master/master.ts'
 import { validateOperatorCall } from '../../master/operators.ts'
 import { registrySnapshot } from '../../master/registry.ts'
@@ -230,6 +231,8 @@ export class MasterShell {
           quota: () => views.quotaView(state),
           explain: (query) => views.explainView(state, query, this.#now()),
           offerConstraints: () => views.offerConstraintsView(state),
+          maintenanceSchedule: () => maintenanceSchedule(state),
+          maintenanceStatus: () => maintenanceStatus(state),
           registry: () => ({ records: registrySnapshot(state.registry) }),
         },
       }),
