@@ -42,6 +42,12 @@ const reserved: fc.Arbitrary<Resource> = fc.constantFrom<Resource>(
     reservations: [{ type: 'DYNAMIC', role: 'golden' }],
     disk: { persistence: { id: 'v' }, volume: { container_path: 'v', mode: 'RW' } },
   },
+  {
+    ...scalar('disk', 100),
+    reservations: [{ type: 'DYNAMIC', role: 'golden' }],
+    disk: { persistence: { id: 's' }, volume: { container_path: 's', mode: 'RW' } },
+    shared: {},
+  },
   scalar('cpus', 1),
   scalar('cpus', -1),
 )
@@ -110,6 +116,25 @@ const piece: fc.Arbitrary<Piece> = fc.oneof(
     id: fc.boolean(),
   }),
 )
+
+/** What frameworks with a shared volume do: each task has a copy of what was made before it. */
+const sharing: fc.Arbitrary<Piece[]> = fc
+  .tuple(taskIds, taskIds, fc.array(piece, { maxLength: 2 }))
+  .map(([a, b, rest]) => {
+    const disk: Resource = { ...scalar('disk', 100), reservations: [{ type: 'DYNAMIC', role: 'golden' }] }
+    const volume: Resource = {
+      ...disk,
+      disk: { persistence: { id: 's' }, volume: { container_path: 's', mode: 'RW' } },
+      shared: {},
+    }
+    const resources = [scalar('cpus', 0.5), scalar('mem', 64), volume]
+    return [
+      { kind: 'operation', type: 'RESERVE', resources: [disk], id: false },
+      { kind: 'operation', type: 'CREATE', resources: [volume], id: true },
+      { kind: 'launch', tasks: [a, b].map((id) => ({ id, resources, shape: 'command' as const })) },
+      ...rest,
+    ]
+  })
 
 /** Two of the three agents are on the same machine. */
 function hostOf(port: number): string {
@@ -192,6 +217,10 @@ const operatorCalls: fc.Arbitrary<OperatorCall> = fc.oneof(
     type: 'CREATE_VOLUMES' as const,
     create_volumes: { agent_id, volumes: [one] },
   })),
+  fc.tuple(anyAgentId, reserved).map(([agent_id, one]) => ({
+    type: 'DESTROY_VOLUMES' as const,
+    destroy_volumes: { agent_id, volumes: [one] },
+  })),
 )
 
 const maintenanceCalls: fc.Arbitrary<OperatorCall> = fc.oneof(
@@ -248,7 +277,7 @@ const command = fc.oneof(
       framework: index,
       agent: index,
       offers: fc.constantFrom('own', 'own', 'own', 'all', 'twice', 'none'),
-      operations: fc.array(piece, { maxLength: 3 }),
+      operations: fc.oneof({ weight: 4, arbitrary: fc.array(piece, { maxLength: 3 }) }, sharing),
     }),
   },
   {
@@ -440,7 +469,7 @@ class Chaos {
       id: known === undefined || known.id === '' ? undefined : { value: known.id },
       capabilities: command.aware
         ? [{ type: 'MULTI_ROLE' }, { type: 'PARTITION_AWARE' }]
-        : [{ type: 'MULTI_ROLE' }, { type: 'RESERVATION_REFINEMENT' }],
+        : [{ type: 'MULTI_ROLE' }, { type: 'RESERVATION_REFINEMENT' }, { type: 'SHARED_RESOURCES' }],
     })
     if (framework.id === '') return
     const at = known === undefined ? this.frameworks.length : this.frameworks.indexOf(known)
@@ -460,7 +489,13 @@ class Chaos {
           resources: [scalar('cpus', 4), scalar('mem', 512), scalar('disk', 500)],
         },
         version: '1.11.0',
-        capabilities: [{ type: 'MULTI_ROLE' }, { type: 'AGENT_DRAINING' }, { type: 'RESERVATION_REFINEMENT' }],
+        capabilities: [
+          { type: 'MULTI_ROLE' },
+          { type: 'AGENT_DRAINING' },
+          { type: 'RESERVATION_REFINEMENT' },
+          { type: 'AGENT_OPERATION_FEEDBACK' },
+          { type: 'RESIZE_VOLUME' },
+        ],
         address,
       },
     })

@@ -8,6 +8,7 @@ export const AGENT_FLAGS: readonly Flag[] = [
   flag('cgroups_enable_cfs', 'boolean', 'Limits CPU time hard, not only by share.', { default: 'false' }),
   idle('cgroups_hierarchy', 'text', '/sys/fs/cgroup'),
   flag('cgroups_root', 'text', 'Parent of all control groups of containers.', { default: 'mesos' }),
+  flag('container_disk_watch_interval', 'duration', 'How often disk quotas are looked at.', { default: '15secs' }),
   flag('default_role', 'text', 'Role of resources written without one.', { default: '*' }),
   flag(
     'domain',
@@ -15,6 +16,12 @@ export const AGENT_FLAGS: readonly Flag[] = [
     'Region and zone of this agent, as JSON: {"fault_domain":{"region":{"name":"r"},"zone":{"name":"z"}}}.',
   ),
   idle('disk_watch_interval', 'duration', '1mins'),
+  flag(
+    'enforce_container_disk_quota',
+    'boolean',
+    'Ends containers whose sandbox or volumes hold more than was asked for.',
+    { default: 'false' },
+  ),
   flag(
     'executor_environment_variables',
     'text',
@@ -111,7 +118,6 @@ export const AGENT_FLAGS: readonly Flag[] = [
   idle('cgroups_limit_swap', 'boolean', 'false'),
   idle('cgroups_net_cls_primary_handle', 'text'),
   idle('cgroups_net_cls_secondary_handles', 'text'),
-  idle('container_disk_watch_interval', 'duration', '15secs'),
   idle('container_logger', 'text'),
   idle('containerizers', 'text', 'mesos'),
   idle('csi_plugin_config_dir', 'text'),
@@ -133,7 +139,6 @@ export const AGENT_FLAGS: readonly Flag[] = [
   idle('docker_store_dir', 'text', '/tmp/mesos/store/docker'),
   idle('docker_volume_checkpoint_dir', 'text', '/var/run/mesos/isolators/docker/volume'),
   idle('docker_volume_chown', 'boolean', 'false'),
-  idle('enforce_container_disk_quota', 'boolean', 'false'),
   idle('executor_reregistration_retry_interval', 'text'),
   idle('executor_reregistration_timeout', 'duration', '2secs'),
   idle('gc_non_executor_container_sandboxes', 'boolean', 'false'),
