@@ -1,10 +1,12 @@
 import type { Sighting } from '../sightings.ts'
 import type { World } from '../world.ts'
+import { AgentSide } from './agent-side.ts'
 import { Books } from './books.ts'
 import type { Checker } from './checker.ts'
 import { ContainerChecker } from './container-checker.ts'
 import { LivenessChecker } from './liveness-checker.ts'
 import { ResourceChecker } from './resource-checker.ts'
+import { SchedulerSide } from './scheduler-side.ts'
 import { UpdateChecker } from './update-checker.ts'
 
 /** How often what runs is looked over. */
@@ -17,7 +19,8 @@ export function allCheckers(world: World): readonly Checker[] {
   const machines = kinds.flatMap((kind) => new Array<(typeof kinds)[number]>(kind.count).fill(kind))
   const containers = new ContainerChecker(books, new Map(machines.map((machine, at) => [`agent-${at}`, machine])))
   const checkers = [
-    books,
+    new AgentSide(books),
+    new SchedulerSide(books),
     new ResourceChecker(books),
     new UpdateChecker(books),
     containers,

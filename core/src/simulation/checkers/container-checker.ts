@@ -5,8 +5,10 @@ import { isTerminal } from '../../framework/task-states.ts'
 import { Resources } from '../../resources/resources.ts'
 import type { SeenContainer, Sighting } from '../sightings.ts'
 import { mustHold } from '../violation.ts'
-import { type Books, bagOf, COMES_BACK } from './books.ts'
+import type { Books } from './books.ts'
 import type { Checker } from './checker.ts'
+import { bagOf } from './holds.ts'
+import { COMES_BACK } from './scheduler-side.ts'
 
 /** How a container ended. */
 interface Ended {

@@ -1,8 +1,9 @@
 import { Resources } from '../../resources/resources.ts'
 import type { Sighting } from '../sightings.ts'
 import { mustHold } from '../violation.ts'
-import { type AgentBook, type Books, bagOf, type OfferBook } from './books.ts'
+import type { AgentBook, Books, OfferBook } from './books.ts'
 import type { Checker } from './checker.ts'
+import { bagOf } from './holds.ts'
 
 /** Scalar kinds that quota counts, by name. */
 type Amounts = ReadonlyMap<string, number>
