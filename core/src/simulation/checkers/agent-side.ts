@@ -98,7 +98,7 @@ export class AgentSide implements Checker {
   #registered(linkId: string, id: string, atMs: number): void {
     const { register, reregister } = this.#firsts.get(linkId) ?? {}
     this.#books.links.set(linkId, id)
-    const resources = reregister?.resources ?? (register ?? reregister)?.agent_info.resources
+    const resources = (register ?? reregister)?.resources ?? (register ?? reregister)?.agent_info.resources
     const host = (register ?? reregister)?.agent_info.hostname ?? ''
     const offers = this.#books.agents.get(id)?.offers ?? new Set()
     const holds = reregister === undefined ? new Map<string, Hold>() : holdsOf(reregister, this.#books.removed)
