@@ -1,9 +1,38 @@
 /** JSON as values. */
 
 /** A JSON value; fields that are undefined are left out when written. */
-export type Json = null | boolean | number | bigint | string | readonly Json[] | JsonObject
+export type Json = null | boolean | number | bigint | string | readonly Json[] | JsonObject | LazyList
 
 /** A JSON object. */
 export interface JsonObject {
   readonly [field: string]: Json | undefined
+}
+
+/**
+ * A list whose elements are made one after the other when it is gone through, so that a page with a hundred thousand of them can be written in
+ * pieces. What they are made of was taken when the list was made and does not change: however long writing takes, the page shows one moment.
+ */
+export class LazyList {
+  readonly #make: () => Iterable<Json>
+
+  private constructor(make: () => Iterable<Json>) {
+    this.#make = make
+  }
+
+  /** A list of what `show` makes of each item. */
+  static of<T>(items: readonly T[], show: (item: T) => Json): LazyList {
+    return new LazyList(function* elements() {
+      for (const item of items) yield show(item)
+    })
+  }
+
+  /** The elements, made anew each time. */
+  [Symbol.iterator](): Iterator<Json> {
+    return this.#make()[Symbol.iterator]()
+  }
+
+  /** The whole list. */
+  toJSON(): readonly Json[] {
+    return [...this]
+  }
 }

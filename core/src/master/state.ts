@@ -79,6 +79,8 @@ export interface MasterTask {
   /** Its neighbours in the list of its framework on its agent: the business of agent-tasks.ts alone. */
   nextOnAgent: MasterTask | undefined
   previousOnAgent: MasterTask | undefined
+  /** The task as it is now, in no book. */
+  copy(): MasterTask
   /** Enters a status: behind the others, or for the last one when that has the same state. */
   remember(status: TaskStatus): void
 }

@@ -85,7 +85,9 @@ export class SharedTraits {
 export function createTask(state: MasterState, task: NewTask): MasterTask {
   const { sharedTraits } = state
   const traits = sharedTraits.traitsOf({ ...task, resources: sharedBag(state, task.resources) })
-  return new TaskRecord(task, { name: sharedTraits.nameOf(task), traits })
+  const past = task.statuses === undefined ? NO_PAST : pastOf(task, task.statuses, task.told)
+  const { id, agentId, state: taskState } = task
+  return new TaskRecord({ id, name: sharedTraits.nameOf(task), agentId, traits, state: taskState, past })
 }
 
 /** The same bag for tasks or agents alike, one after the other, as jobs launch them and machines register. */
@@ -95,6 +97,15 @@ export function sharedBag({ recentBags }: MasterState, bag: Resources): Resource
   recentBags.unshift(bag)
   if (recentBags.length > RECENT_BAGS) recentBags.pop()
   return bag
+}
+
+interface TaskParts {
+  readonly id: string
+  readonly name: string
+  readonly agentId: string
+  readonly traits: TaskTraits
+  readonly state: TaskState
+  readonly past: string
 }
 
 /** Few fields, since there are many tasks: each is 8 bytes. */
@@ -108,13 +119,13 @@ class TaskRecord implements MasterTask {
   nextOnAgent: MasterTask | undefined
   previousOnAgent: MasterTask | undefined
 
-  constructor(task: NewTask, shared: { name: string; traits: TaskTraits }) {
+  constructor(task: TaskParts) {
     this.id = task.id
-    this.name = shared.name
+    this.name = task.name
     this.agentId = task.agentId
-    this.traits = shared.traits
+    this.traits = task.traits
     this.state = task.state
-    this.past = task.statuses === undefined ? NO_PAST : pastOf(task, task.statuses, task.told)
+    this.past = task.past
     this.nextOnAgent = undefined
     this.previousOnAgent = undefined
   }
@@ -173,6 +184,10 @@ class TaskRecord implements MasterTask {
 
   get limits(): TaskDetails['limits'] {
     return detailsOf(this.traits).limits
+  }
+
+  copy(): MasterTask {
+    return new TaskRecord(this)
   }
 
   remember(status: TaskStatus): void {

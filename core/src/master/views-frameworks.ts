@@ -1,9 +1,9 @@
 /** /frameworks and /tasks, and the parts of /state that show them. */
 
 import type { CommandInfo, TaskStatus } from '@isthmus/proto/gen/mesos'
-import { addAll } from './bag.ts'
-import type { Json, JsonObject } from './json.ts'
-import type { Framework, MasterExecutor, MasterState, MasterTask } from './state.ts'
+import { addAll, type Bag } from './bag.ts'
+import { type Json, type JsonObject, LazyList } from './json.ts'
+import type { Framework, MasterExecutor, MasterOffer, MasterState, MasterTask } from './state.ts'
 import { resourcesObject } from './views-resources.ts'
 
 const TASKS_LIMIT_DEFAULT = 100
@@ -23,28 +23,53 @@ export interface TasksQuery {
 /** The page /frameworks. */
 export function frameworkPages(state: MasterState, frameworkId: string | undefined): JsonObject {
   const matches = (framework: Framework) => frameworkId === undefined || framework.id === frameworkId
-  const shown = (framework: Framework) => frameworkObject(state, framework)
   return {
-    frameworks: [...state.frameworks.values()].filter(matches).map(shown),
-    completed_frameworks: [...state.completedFrameworks.values()].filter(matches).map(shown),
+    frameworks: frameworkList(state, [...state.frameworks.values()].filter(matches)),
+    completed_frameworks: frameworkList(state, [...state.completedFrameworks.values()].filter(matches)),
     unregistered_frameworks: [],
   }
 }
 
-/** One framework with its tasks, executors and offers. */
-export function frameworkObject(state: MasterState, framework: Framework): JsonObject {
-  const used = addAll(framework.usedOn.values())
-  const offers = [...framework.offers].map((id) => state.offers.get(id)!)
-  const offered = addAll(offers.map(({ resources }) => resources))
+/** A framework as it is now; the framework itself may change before it is shown. */
+interface SeenFramework {
+  readonly framework: Framework
+  readonly used: readonly Bag[]
+  readonly offers: readonly MasterOffer[]
+  readonly executors: readonly MasterExecutor[]
+  readonly tasks: Readonly<Record<'tasks' | 'unreachable_tasks' | 'completed_tasks', LazyList>>
+}
+
+function seenFramework(state: MasterState, framework: Framework): SeenFramework {
+  return {
+    framework: { ...framework },
+    used: [...framework.usedOn.values()],
+    offers: Array.from(framework.offers, (id) => state.offers.get(id)!),
+    executors: [...framework.executors.values()].flatMap((known) => [...known.values()]),
+    tasks: {
+      tasks: taskList(framework.tasks.values()),
+      unreachable_tasks: taskList(framework.unreachableTasks.values()),
+      completed_tasks: taskList(framework.completedTasks),
+    },
+  }
+}
+
+/** Frameworks with their tasks, executors and offers, as they are now. */
+export function frameworkList(state: MasterState, frameworks: Iterable<Framework>): LazyList {
+  return LazyList.of(
+    Array.from(frameworks, (framework) => seenFramework(state, framework)),
+    frameworkObject,
+  )
+}
+
+function frameworkObject({ framework, used, offers, executors, tasks }: SeenFramework): JsonObject {
   return {
     ...frameworkFacts(framework),
-    used_resources: resourcesObject(used),
-    offered_resources: resourcesObject(offered),
-    resources: resourcesObject(addAll([used, offered])),
-    tasks: Array.from(framework.tasks.values(), taskObject),
-    unreachable_tasks: Array.from(framework.unreachableTasks.values(), taskObject),
-    completed_tasks: framework.completedTasks.map(taskObject),
-    executors: [...framework.executors.values()].flatMap((known) => Array.from(known.values(), executorObject)),
+    ...resourceSums(
+      used,
+      offers.map(({ resources }) => resources),
+    ),
+    ...tasks,
+    executors: executors.map(executorObject),
     offers: offers.map((offer) => ({
       id: offer.id,
       framework_id: offer.frameworkId,
@@ -53,6 +78,28 @@ export function frameworkObject(state: MasterState, framework: Framework): JsonO
       resources: resourcesObject(offer.resources),
     })),
   }
+}
+
+/** One framework without its tasks, executors and offers. */
+export function frameworkSummary(state: MasterState, framework: Framework): JsonObject {
+  const offered = Array.from(framework.offers, (id) => state.offers.get(id)!.resources)
+  return { ...frameworkFacts(framework), ...resourceSums([...framework.usedOn.values()], offered) }
+}
+
+function resourceSums(used: readonly Bag[], offered: readonly Bag[]): JsonObject {
+  const [usedSum, offeredSum] = [addAll(used), addAll(offered)]
+  return {
+    used_resources: resourcesObject(usedSum),
+    offered_resources: resourcesObject(offeredSum),
+    resources: resourcesObject(addAll([usedSum, offeredSum])),
+  }
+}
+
+function taskList(tasks: Iterable<MasterTask>): LazyList {
+  return LazyList.of(
+    Array.from(tasks, (task) => task.copy()),
+    taskObject,
+  )
 }
 
 function frameworkFacts(framework: Framework): JsonObject {

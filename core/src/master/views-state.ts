@@ -1,12 +1,12 @@
 /** /state, /state-summary and /slaves. */
 
 import type { Resource, TaskState } from '@isthmus/proto/gen/mesos'
-import { addAll, toRoleMessages } from './bag.ts'
-import type { Json, JsonObject } from './json.ts'
+import { addAll, type Bag, toRoleMessages } from './bag.ts'
+import { type Json, type JsonObject, LazyList } from './json.ts'
 import { agentPid } from './messages.ts'
 import { masterPid } from './options.ts'
 import type { Agent, Framework, MasterState, MasterTask } from './state.ts'
-import { frameworkObject } from './views-frameworks.ts'
+import { frameworkList, frameworkSummary } from './views-frameworks.ts'
 import {
   attributesObject,
   reservedFull,
@@ -42,12 +42,13 @@ export function statePage(state: MasterState): JsonObject {
     cluster: options.cluster,
     domain: options.domain as JsonObject | undefined,
     flags: options.shown,
-    slaves: agents.map((agent) => agentObject(state, agent)),
-    recovered_slaves: recoveredSlaves(state),
-    frameworks: Array.from(state.frameworks.values(), (framework) => frameworkObject(state, framework)),
-    completed_frameworks: Array.from(state.completedFrameworks.values(), (framework) =>
-      frameworkObject(state, framework),
+    slaves: LazyList.of(
+      agents.map((agent) => seenAgent(state, agent)),
+      agentObject,
     ),
+    recovered_slaves: recoveredSlaves(state),
+    frameworks: frameworkList(state, state.frameworks.values()),
+    completed_frameworks: frameworkList(state, state.completedFrameworks.values()),
     orphan_tasks: [],
     unregistered_frameworks: [],
   }
@@ -57,7 +58,7 @@ export function statePage(state: MasterState): JsonObject {
 export function slavePages(state: MasterState, agentId: string | undefined): JsonObject {
   const agents = [...state.agents.values()].filter(({ id }) => agentId === undefined || id === agentId)
   return {
-    slaves: agents.map((agent) => ({ ...agentObject(state, agent), ...fullLists(state, agent) })),
+    slaves: agents.map((agent) => ({ ...agentObject(seenAgent(state, agent)), ...fullLists(state, agent) })),
     recovered_slaves: recoveredSlaves(state),
   }
 }
@@ -66,7 +67,19 @@ function recoveredSlaves(state: MasterState): readonly Json[] {
   return Array.from(state.recoveredAgents, ([id, { hostname, port }]) => ({ id, hostname, port: port ?? 5051 }))
 }
 
-function agentObject(state: MasterState, agent: Agent): JsonObject {
+/** An agent as it is now; the agent itself may change before it is shown. */
+interface SeenAgent {
+  readonly agent: Agent
+  readonly used: readonly Bag[]
+  readonly offered: readonly Bag[]
+}
+
+function seenAgent(state: MasterState, agent: Agent): SeenAgent {
+  const offered = Array.from(agent.offers, (id) => state.offers.get(id)!.resources)
+  return { agent: { ...agent }, used: [...agent.usedBy.values()], offered }
+}
+
+function agentObject({ agent, used, offered }: SeenAgent): JsonObject {
   const { registeredAtMs, reregisteredAtMs, drain } = agent
   return {
     id: agent.id,
@@ -77,8 +90,8 @@ function agentObject(state: MasterState, agent: Agent): JsonObject {
     registered_time: registeredAtMs / 1000,
     reregistered_time: reregisteredAtMs === 0 ? undefined : reregisteredAtMs / 1000,
     resources: resourcesObject(agent.total),
-    used_resources: resourcesObject(addAll(agent.usedBy.values())),
-    offered_resources: resourcesObject(offeredOn(state, agent)),
+    used_resources: resourcesObject(addAll(used)),
+    offered_resources: resourcesObject(addAll(offered)),
     reserved_resources: reservedObject(agent.total),
     unreserved_resources: unreservedObject(agent.total),
     active: agent.active,
@@ -144,7 +157,7 @@ export function stateSummaryPage(state: MasterState): JsonObject {
   })
   const slaves = Array.from(state.agents.values(), (agent) => {
     const place = placeOf(agent.id)
-    return { ...agentObject(state, agent), ...tallied(place.counts), framework_ids: [...place.frameworks] }
+    return { ...agentObject(seenAgent(state, agent)), ...tallied(place.counts), framework_ids: [...place.frameworks] }
   })
   return { hostname: state.options.hostname, cluster: state.options.cluster, slaves, frameworks }
 }
@@ -161,7 +174,7 @@ function summary(state: MasterState, framework: Framework): JsonObject {
     active,
     connected,
     recovered,
-  } = frameworkObject(state, framework)
+  } = frameworkSummary(state, framework)
   return {
     id,
     name,

@@ -24,7 +24,7 @@ function written(value: unknown): unknown {
 test('an idle master shows its empty pages', (t) => {
   const { state } = new Rehearsal()
   t.deepEqual(slavesView(state), { slaves: [], recovered_slaves: [] })
-  t.deepEqual(frameworksView(state), { frameworks: [], completed_frameworks: [], unregistered_frameworks: [] })
+  t.deepEqual(written(frameworksView(state)), { frameworks: [], completed_frameworks: [], unregistered_frameworks: [] })
   t.deepEqual(tasksView(state), { tasks: [] })
   t.deepEqual(rolesView(state), { roles: [] })
   t.deepEqual(written(stateSummaryView(state)), { hostname: 'master.test', slaves: [], frameworks: [] })
@@ -94,7 +94,7 @@ test('/frameworks shows a framework with its offers', (t) => {
     user: 'root',
     webui_url: '',
   })
-  t.deepEqual(frameworksView(stage.state, { frameworkId: '' }).frameworks, [])
+  t.deepEqual((written(frameworksView(stage.state, { frameworkId: '' })) as { frameworks: unknown }).frameworks, [])
 })
 
 test('/tasks shows tasks of all kinds, filtered, in order, by pages', (t) => {
@@ -252,4 +252,19 @@ test('metrics have the names of Mesos and the numbers of the state', (t) => {
     'master/frameworks/my%20framework/m-0000/roles/golden/suppressed': 0,
   }
   for (const [name, value] of Object.entries(expected)) t.is(metrics[name], value, name)
+})
+
+test('a page shows the moment it was asked for, however late it is written', (t) => {
+  const stage = new Rehearsal()
+  const [framework, agent] = [stage.subscribe(), stage.register()]
+  stage.pass(1000)
+  stage.launch(framework, stage.task(agent, 't'))
+  stage.update(agent, framework, 't', 'TASK_RUNNING')
+  const page = stateView(stage.state)
+  const atOnce = JSON.stringify(page)
+  stage.update(agent, framework, 't', 'TASK_FAILED')
+  stage.say(framework, { type: 'TEARDOWN' })
+  stage.pass(1000)
+  t.is(JSON.stringify(page), atOnce)
+  t.not(JSON.stringify(stateView(stage.state)), atOnce)
 })

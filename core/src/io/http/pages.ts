@@ -6,6 +6,7 @@ import { IoError } from '../io-error.ts'
 import { answerBody, answerMethodNotAllowed, answerNotFound, answerText } from './answers.ts'
 import { readBody } from './bodies.ts'
 import type { PageAnswer, PageRequest, PageRoute, RouteMatch, Router } from './routes.ts'
+import { answerInSlices, isSliced, jsonPieces } from './sliced-json.ts'
 
 /** Forms and JSON of legacy pages are never longer. */
 const PAGE_BODY_MAX_BYTES = 8 * 2 ** 20
@@ -95,14 +96,28 @@ function send(page: PageRequest, answer: PageAnswer): void {
 }
 
 function sendJson(page: PageRequest, value: unknown): void {
-  const text = JSON.stringify(value, withBigints)
   const callback = page.query.get('jsonp')
   const isJsonp = callback !== null && CALLBACK_NAME.test(callback)
+  if (!isJsonp && isSliced(value)) {
+    // A view that fails in the middle is our own bug; the client sees an answer that breaks off.
+    answerInSlices(page.request, page.response, jsonPieces(value, textOf)).catch(() => page.response.destroy())
+    return
+  }
+  const text = textOf(value)
   answerBody(page.request, page.response, {
     status: 200,
     type: isJsonp ? 'text/javascript' : 'application/json',
     body: Buffer.from(isJsonp ? `${callback}(${text});` : text),
   })
+}
+
+/** A function that looks at every value makes writing several times slower, and 64-bit numbers are rare. */
+function textOf(value: unknown): string {
+  try {
+    return JSON.stringify(value)
+  } catch {
+    return JSON.stringify(value, withBigints)
+  }
 }
 
 /** Text as it is in JSON; of ECMAScript, but not yet in the types. */

@@ -1,0 +1,122 @@
+// Long JSON pages in pieces. A page of 100,000 tasks takes a second to write: at once, it would keep the master from everything
+// else for that long. Pages say which of their lists are long (LazyList); they are written for a few milliseconds at a time,
+// between which the process does what else there is to do, and no faster than the client reads.
+//
+//   pieces ─► [ slice: 2 ms, at least one piece ] ─► (gzip) ─► response      waits for the client when it is slow
+
+import { once } from 'node:events'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Writable } from 'node:stream'
+import { setImmediate } from 'node:timers/promises'
+import { createGzip } from 'node:zlib'
+import { LazyList } from '../../master/json.ts'
+import { answerBody, answerText } from './answers.ts'
+import { wantsGzip } from './negotiate.ts'
+
+/** How long a page is written before others have a turn. */
+const SLICE_MS = 2
+/** Pages that are written at once; each holds what it shows. Another one is refused. */
+const PAGES_MAX = 32
+
+let pages = 0
+
+/** Whether any of the lists of a page is to be written in pieces. */
+export function isSliced(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && Object.values(value).some((part) => part instanceof LazyList)
+}
+
+/**
+ * A value as JSON text in pieces: one for each element of a LazyList that has no such list itself.
+ *
+ * @param write the text of a value without such lists
+ */
+export function* jsonPieces(value: unknown, write: (value: unknown) => string): Generator<string> {
+  if (value instanceof LazyList) {
+    let before = '['
+    for (const element of value) {
+      yield before
+      yield* jsonPieces(element, write)
+      before = ','
+    }
+    yield before === '[' ? '[]' : ']'
+  } else if (isSliced(value)) {
+    let before = '{'
+    for (const [field, part] of Object.entries(value)) {
+      if (part === undefined) continue
+      yield `${before}${JSON.stringify(field)}:`
+      yield* jsonPieces(part, write)
+      before = ','
+    }
+    yield '}'
+  } else yield write(value)
+}
+
+/** Answers 200 with the pieces: at once when they are few, otherwise slice by slice. 503 when too many pages are under way. */
+export async function answerInSlices(
+  request: IncomingMessage,
+  response: ServerResponse,
+  pieces: Iterator<string>,
+): Promise<void> {
+  const first = nextSlice(pieces)
+  if (first.isLast) {
+    answerBody(request, response, { status: 200, type: 'application/json', body: Buffer.from(first.text) })
+    return
+  }
+  if (pages >= PAGES_MAX) {
+    answerText(response, 503, `${PAGES_MAX} pages are being read already`)
+    return
+  }
+  pages += 1
+  try {
+    await stream(request, response, { first: first.text, pieces })
+  } finally {
+    pages -= 1
+  }
+}
+
+async function stream(
+  request: IncomingMessage,
+  response: ServerResponse,
+  page: { readonly first: string; readonly pieces: Iterator<string> },
+): Promise<void> {
+  const isZipped = wantsGzip(request.headers['accept-encoding'], Number.POSITIVE_INFINITY)
+  response.setHeader('Content-Type', 'application/json')
+  if (isZipped) response.setHeader('Content-Encoding', 'gzip')
+  response.writeHead(200)
+  let out: Writable = response
+  if (isZipped) {
+    out = createGzip({ level: 1 })
+    out.pipe(response)
+  }
+  const gone = new AbortController()
+  response.once('close', () => gone.abort())
+  let slice = { text: page.first, isLast: false }
+  while (!gone.signal.aborted && !response.destroyed) {
+    const isTaken = out.write(slice.text)
+    if (slice.isLast) break
+    if (!isTaken) await drained(out, gone.signal)
+    await setImmediate()
+    slice = nextSlice(page.pieces)
+  }
+  out.end()
+}
+
+/** Waits until the client has read, or is gone. */
+async function drained(out: Writable, signal: AbortSignal): Promise<void> {
+  try {
+    await once(out, 'drain', { signal })
+  } catch (error) {
+    if (!signal.aborted) throw error
+  }
+}
+
+function nextSlice(pieces: Iterator<string>): { text: string; isLast: boolean } {
+  const begin = performance.now()
+  const texts: string[] = []
+  do {
+    const { done, value } = pieces.next()
+    if (done === true) return { text: texts.join(''), isLast: true }
+    texts.push(value)
+  } while (performance.now() - begin < SLICE_MS)
+  return { text: texts.join(''), isLast: false }
+}
