@@ -130,7 +130,7 @@ function masterAsked(turn: Turn, message: MasterMessage): boolean {
   if (message.run_task !== undefined) runTask(turn, message.run_task)
   else if (message.run_task_group !== undefined) runTaskGroup(turn, message.run_task_group)
   else if (message.kill_task !== undefined) killTask(turn, message.kill_task)
-  else if (executor !== undefined) shutdownExecutor(turn, executor)
+  else if (executor !== undefined) shutdownExecutor(turn, executor, ids)
   else if (ack !== undefined) acknowledge(turn, ack.framework_id.value, ack.task_id.value, ack.uuid)
   else if (message.framework_message !== undefined) passMessage(turn, message.framework_message)
   else if (message.apply_operation !== undefined) takeOperation(turn, message.apply_operation)

@@ -5,13 +5,13 @@
  * moment; then the agent takes leave of its master, so that nobody waits for it, and exits.
  */
 
-import type { MasterMessageKillTask } from '@isthmus/proto/gen/agent-link'
-import type { DrainConfig, KillPolicy } from '@isthmus/proto/gen/mesos'
+import type { MasterMessageKillTask, MasterMessageShutdownExecutor } from '@isthmus/proto/gen/agent-link'
+import type { DrainConfig } from '@isthmus/proto/gen/mesos'
 import { endTask, killBuiltIn, killGraceMs, shutdownBuiltIn } from './built-in.ts'
 import { killCustom, shutdownCustom } from './custom-executor.ts'
 import { forgetWhenIdle } from './frameworks.ts'
 import { answerUnknownKill } from './launch.ts'
-import { type AgentState, type AgentTask, type Executor, findTask, liveTasks } from './state.ts'
+import { type AgentState, type AgentTask, type EndCause, type Executor, findTask, liveTasks } from './state.ts'
 import { dropUpdates } from './status-updates.ts'
 import { cancelTimer, emit, note, setTimer, type Turn } from './turn.ts'
 
@@ -19,11 +19,12 @@ import { cancelTimer, emit, note, setTimer, type Turn } from './turn.ts'
 const LEAVE_PATIENCE_MS = 1_000
 
 /** KILL_TASK. */
-export function killTask(turn: Turn, { framework_id, task_id, kill_policy }: MasterMessageKillTask): void {
+export function killTask(turn: Turn, kill: MasterMessageKillTask): void {
+  const { framework_id, task_id } = kill
   const framework = turn.state.frameworks.get(framework_id.value)
   const found = findTask(turn.state, framework_id.value, task_id.value)
   if (found !== undefined) {
-    if (found.task.phase !== 'ended') killFound(turn, found.executor, found.task, kill_policy)
+    if (found.task.phase !== 'ended') killFound(turn, found.executor, found.task, kill)
     return
   }
   note(turn, 'warn', 'kill of a task that is not here', { frameworkId: framework_id.value, taskId: task_id.value })
@@ -31,13 +32,34 @@ export function killTask(turn: Turn, { framework_id, task_id, kill_policy }: Mas
   if (!isSettled) answerUnknownKill(turn, framework, task_id.value)
 }
 
-function killFound(turn: Turn, executor: Executor, task: AgentTask, policy: KillPolicy | undefined): void {
-  if (executor.kind === 'custom') killCustom(turn, executor, task, policy)
-  else killBuiltIn(turn, executor, task, policy)
+function killFound(turn: Turn, executor: Executor, task: AgentTask, kill: MasterMessageKillTask): void {
+  const { kill_policy: policy } = kill
+  const cause = mastersCause(kill)
+  if (executor.kind === 'custom') {
+    task.endCause ??= cause
+    killCustom(turn, executor, task, policy)
+  } else if (cause === undefined) killBuiltIn(turn, executor, task, policy)
+  else endTask(turn, executor, task, cause, killGraceMs(policy, task.info.kill_policy))
 }
 
-/** SHUTDOWN_EXECUTOR: a custom executor is asked to end, a built-in one ends its tasks. */
-export function shutdownExecutor(turn: Turn, executor: Executor): void {
+/** What a task's end is called when the master has a reason of its own. */
+function mastersCause({ reason, message }: Pick<MasterMessageKillTask, 'reason' | 'message'>): EndCause | undefined {
+  return reason === undefined ? undefined : { state: 'TASK_KILLED', reason, message }
+}
+
+/** SHUTDOWN_EXECUTOR: a custom executor is asked to end, a built-in one ends its tasks. The master may say why. */
+export function shutdownExecutor(
+  turn: Turn,
+  executor: Executor,
+  why: Pick<MasterMessageShutdownExecutor, 'reason' | 'message'> = {},
+): void {
+  const cause = mastersCause(why)
+  if (cause !== undefined) {
+    for (const task of liveTasks(executor)) {
+      if (executor.kind === 'custom') task.endCause ??= cause
+      else endTask(turn, executor, task, cause, killGraceMs(undefined, task.info.kill_policy))
+    }
+  }
   if (executor.kind === 'custom') shutdownCustom(turn, executor)
   else shutdownBuiltIn(turn, executor)
 }

@@ -4,6 +4,7 @@
  * - scheduler-calls.ts → frameworks.ts, accept.ts → launch.ts → tasks.ts, reconcile.ts, executors.ts, operations.ts
  * - agents.ts (register, messages), agent-return.ts (reregister), agent-loss.ts (ping, disconnect, unreachable, gone)
  * - offers.ts (allocations → offers), inverse-offers.ts, maintenance.ts, operators.ts (operator calls), subscribers.ts (operator stream), registry.ts (durable facts)
+ * - reclaim/reclaim.ts takes back what was guaranteed to others
  * - views.ts for everything that only shows the state; invariants.ts for what must always hold.
  *
  * It is not the HTTP server: parsing, negotiation, authentication and encoding are in core/src/io/http.
@@ -25,6 +26,8 @@ import { applyQuota, quotasStored } from './operator-quota.ts'
 import { operatorCalled, weightsStored } from './operators.ts'
 import type { MasterOptions } from './options.ts'
 import { createAllocator } from './policies.ts'
+import { createReclaimBooks } from './reclaim/books.ts'
+import { checkReclaim } from './reclaim/reclaim.ts'
 import { pauseForRecovery } from './recovery-pause.ts'
 import { applyRecord, type RegistryRecord, replayRegistry } from './registry.ts'
 import { schedulerCalled } from './scheduler-calls.ts'
@@ -59,6 +62,7 @@ export function createMaster(options: MasterOptions, records: readonly RegistryR
     askAboutMaintenance: new Set(),
     operations: new Map(),
     draining: new Set(),
+    reclaim: createReclaimBooks(),
     recentBags: [],
     sharedTraits: new SharedTraits(),
     sharedFacts: new SharedFacts(),
@@ -163,6 +167,7 @@ function timerFired(turn: Turn, timer: MasterTimer): void {
       setTimer(turn, timer, turn.atMs + state.options.allocationIntervalMs)
       allocateBatch(turn)
       askAboutAll(turn)
+      checkReclaim(turn)
       return
     case 'allocationRest':
       state.allocationDue = true

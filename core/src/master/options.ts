@@ -4,6 +4,8 @@ import type { DomainInfo, MasterInfo } from '@isthmus/proto/gen/mesos'
 import { PATTERN_LIMITS_DEFAULT } from '../allocator/constraints.ts'
 import type { PatternLimits } from '../allocator/pattern.ts'
 import type { Policies } from './policies.ts'
+import type { ReclaimTerms } from './reclaim/plan.ts'
+import type { ReclaimPolicy } from './reclaim/victims.ts'
 
 /** The part every master must be given. */
 export interface MasterIdentity {
@@ -71,6 +73,8 @@ export interface MasterFlags {
   readonly allocatorPassOn: boolean
   /** Sorters and allocator that were loaded as modules. */
   readonly policies: Policies
+  /** --reclaim_after and what goes with it; absent = guarantees wait for others to give way. */
+  readonly reclaim?: ReclaimFlags | undefined
   /** --publish_per_framework_metrics */
   readonly publishPerFrameworkMetrics: boolean
   /** --domain: where the master is; absent = all agents are near. */
@@ -83,6 +87,14 @@ export interface MasterFlags {
   readonly shown: Readonly<Record<string, string>>
   /** Build facts for /version and /state. */
   readonly build: Readonly<{ date: string; timeSeconds: number; user: string; gitSha: string; gitTag: string }>
+}
+
+/** How what others hold beyond their guarantees is taken back (reclaim/reclaim.ts). */
+export interface ReclaimFlags extends ReclaimTerms {
+  /** --reclaim_after: how long a role may be below its guarantee. */
+  readonly afterMs: number
+  /** --reclaim_policy */
+  readonly policy: ReclaimPolicy
 }
 
 /** Everything a master is told. */
@@ -114,6 +126,7 @@ export const MASTER_FLAG_DEFAULTS: MasterFlags = {
   allocatorRecoveryTimeoutMs: 600_000,
   allocatorPassOn: false,
   policies: {},
+  reclaim: undefined,
   publishPerFrameworkMetrics: true,
   domain: undefined,
   requireAgentDomain: false,

@@ -56,7 +56,7 @@ function builtIn(name: string, { seed, priorities }: SorterFacts): Sorter | unde
 }
 
 /** Reads `cpus:0.01;disk:1|mem:32`: alternatives of amounts. Parts that are no `name:number` are left out. */
-function parseAmounts(text: string): Amounts[] {
+export function parseAmounts(text: string): Amounts[] {
   return text.split('|').map((alternative) => {
     const pairs = alternative.split(';').map((part) => part.split(':'))
     return Object.fromEntries(

@@ -35,6 +35,7 @@ import type { Resources } from '../resources/resources.ts'
 import type { AgentTasks } from './agent-tasks.ts'
 import type { Counters } from './counters.ts'
 import type { MasterOptions } from './options.ts'
+import type { ReclaimBooks } from './reclaim/books.ts'
 import type { AgentDrain, Registry, RegistryRecord } from './registry.ts'
 import type { SharedFacts } from './shared-facts.ts'
 import type { TaskMap } from './task-map.ts'
@@ -285,6 +286,8 @@ export interface MasterState {
   readonly operations: Map<string, MasterOperation>
   /** Ids of agents that are being drained. */
   readonly draining: Set<string>
+  /** Who waits for a guarantee, and what is being taken back for them. */
+  readonly reclaim: ReclaimBooks
   /** Resources of the tasks launched last, so that tasks alike share one bag; at most {@link RECENT_BAGS}. */
   readonly recentBags: Resources[]
   /** What tasks alike share beside their bags. */
