@@ -1,6 +1,7 @@
 // Persistent volumes from RESERVE to DESTROY, over the death of their agent, with real processes and files.
 
-import { existsSync, mkdirSync, readFileSync, truncateSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, truncateSync } from 'node:fs'
+import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import type { Offer, OfferOperation, Resource, TaskInfo } from '@isthmus/proto/gen/mesos'
 import test, { type ExecutionContext } from 'ava'
@@ -12,6 +13,7 @@ import { isthmus, type Program, temporaryFolder, until } from './programs.ts'
 type Source = NonNullable<Resource['disk']>['source']
 
 const CAPABILITIES = [{ type: 'MULTI_ROLE' }, { type: 'RESERVATION_REFINEMENT' }, { type: 'SHARED_RESOURCES' }] as const
+const isRoot = process.getuid?.() === 0
 const RESERVATION = { type: 'DYNAMIC', role: 'storage' } as const
 
 async function startMaster(t: ExecutionContext): Promise<Endpoint> {
@@ -205,6 +207,50 @@ for (const { name, source: sourceIn, place } of disks) {
     t.deepEqual(stranger.offers.filter(holdsVolume), [])
   })
 }
+
+test('all operations of one ACCEPT are done in order, each on what the former made, and tasks of a group write to a volume', async (t) => {
+  const folder = temporaryFolder(t)
+  // The user of the task has to get in.
+  chmodSync(folder, 0o755)
+  const master = await startMaster(t)
+  const agent = startAgent(t, master, folder, resourcesWith(undefined))
+  const [, url = ''] = await agent.said(/^ready (\S+)\n/m)
+  const owner = subscribed(t, master, 'storage')
+  const offer = await owner.offer()
+  const sized = (sizeMb: number): Resource => ({ ...volume('data', undefined), scalar: { value: sizeMb } })
+  const executor = {
+    type: 'DEFAULT',
+    executor_id: { value: 'pod' },
+    framework_id: { value: owner.frameworkId },
+    resources: scalars({ cpus: 0.1, mem: 32, disk: 8 }),
+  } as const
+  const tasks = [task(offer, 'writer', 'id -un > data/owner', [sized(96)])].map((one) => ({
+    ...one,
+    command: { ...one.command, user: isRoot ? 'nobody' : undefined },
+  }))
+  const other = { ...disk(16, undefined), disk: { ...sized(16).disk, persistence: { id: 'v2' } } }
+  await owner.accept(
+    offer,
+    { type: 'RESERVE', id: { value: '1' }, reserve: { resources: [disk(160, undefined)] } },
+    { type: 'CREATE', id: { value: '2' }, create: { volumes: [sized(64), other] } },
+    { type: 'GROW_VOLUME', id: { value: '3' }, grow_volume: { volume: sized(64), addition: disk(64, undefined) } },
+    { type: 'SHRINK_VOLUME', id: { value: '4' }, shrink_volume: { volume: sized(128), subtract: { value: 32 } } },
+    { type: 'DESTROY', id: { value: '5' }, destroy: { volumes: [other] } },
+    { type: 'UNRESERVE', id: { value: '6' }, unreserve: { resources: [disk(64, undefined)] } },
+    { type: 'LAUNCH_GROUP', launch_group: { executor, task_group: { tasks } } },
+  )
+  await owner.reached('writer', 'TASK_FINISHED')
+  for (const id of ['1', '2', '3', '4', '5', '6']) await owner.finished(id)
+  t.deepEqual(readdirSync(join(folder, 'volumes/roles/storage')), ['v1'])
+  t.is(
+    readFileSync(join(folder, 'volumes/roles/storage/v1/owner'), 'utf8').trim(),
+    isRoot ? 'nobody' : userInfo().username,
+  )
+  const state = (await getJson(parseEndpoint(url)!, '/state')) as {
+    reserved_resources: Record<string, { disk: number }>
+  }
+  t.is(state.reserved_resources.storage?.disk, 96)
+})
 
 test('tasks share a volume, and it is not destroyed while one of them runs', async (t) => {
   const folder = temporaryFolder(t)
