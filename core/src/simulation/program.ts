@@ -124,6 +124,7 @@ export class Program {
     if (pool.scalar('cpus') < needs.cpus || pool.scalar('mem') < needs.memoryMb || pool.portCount < needs.portCount) {
       return undefined
     }
+    if (groupSize > 1 && pool.scalar('disk') < EXECUTOR.diskMb) return undefined
     unit.tries += 1
     unit.phase = 'launched'
     unit.tasks = new Set()
@@ -253,7 +254,7 @@ export function needsOf({ cpus, memoryMb, ports, groupSize }: WorkloadJob): Requ
 }
 
 /** What the executor of a group needs. */
-const EXECUTOR = { cpus: 0.1, memoryMb: 32 }
+const EXECUTOR = { cpus: 0.1, memoryMb: 32, diskMb: 10 }
 
 function isDone(entry: LedgerEntry, status: TaskStatus): boolean {
   if (status.state === 'TASK_FINISHED') return true
