@@ -2,6 +2,7 @@
 
 import { addAll, type Bag, EMPTY, quantities, revocable } from './bag.ts'
 import { OPERATION_TYPES } from './counters.ts'
+import { reclaimMetrics } from './reclaim/view.ts'
 import { addSums, roleSums, sumsOf } from './role-sums.ts'
 import type { Framework, MasterState } from './state.ts'
 
@@ -37,6 +38,7 @@ export function metricsSnapshot(state: MasterState, atMs: number): Record<string
   addResources(metrics, state)
   addQuotas(metrics, state)
   addFrameworks(metrics, state)
+  Object.assign(metrics, reclaimMetrics(state))
   for (const [name, value] of state.counters) metrics[name] = value
   return metrics
 }

@@ -8,6 +8,7 @@
 
 import type { Json, JsonObject } from './json.ts'
 import { quotaStatus } from './operator-quota.ts'
+import { reclaimPage } from './reclaim/view.ts'
 import type { MasterState } from './state.ts'
 import { type Explained, type ExplainQuery, explainPage, offerConstraintsPage } from './views-explain.ts'
 import { frameworkPages, type TasksQuery, taskPages } from './views-frameworks.ts'
@@ -73,6 +74,11 @@ export function quotaView(state: MasterState): JsonObject {
 /** GET /explain: why a framework or a role is not offered more now. */
 export function explainView(state: MasterState, query: ExplainQuery, atMs: number): Explained {
   return explainPage(state, query, atMs)
+}
+
+/** GET /reclaim: what is taken back for whom, and why. */
+export function reclaimView(state: MasterState, atMs: number): JsonObject {
+  return reclaimPage(state, atMs)
 }
 
 /** GET /allocator/offer_constraints_debug: the agents that frameworks exclude. */

@@ -115,6 +115,23 @@ export const MASTER_FLAGS: readonly Flag[] = [
     'Order of the frameworks of a role: drf, priority, random, or a module by package name or path.',
     { default: 'drf' },
   ),
+  flag(
+    'reclaim_after',
+    'duration',
+    'A role that is below its guarantee for so long gets back what others hold beyond theirs; never when absent. Mesos does not.',
+  ),
+  flag('reclaim_max_grace', 'duration', 'Longest time that a task killed for a guarantee has to end by itself.', {
+    default: '30secs',
+  }),
+  flag('reclaim_notice', 'duration', 'Time between an inverse offer for a guarantee and the kill.', {
+    default: '30secs',
+  }),
+  flag(
+    'reclaim_policy',
+    'text',
+    'Of roles with the same priority (--role_priorities) give first: newest (tasks that started last) or fewest (the fewest tasks).',
+    { default: 'newest' },
+  ),
   flag('role_priorities', 'text', 'For the sorter priority: role=N,role=N; the higher goes first, default 0.'),
   flag('role_sorter', 'text', 'Order of roles: drf, priority, random, or a module by package name or path.', {
     default: 'drf',

@@ -61,6 +61,7 @@ function masterFlags(flags: FlagValues): MasterFlags {
     allocatorRecoveryTimeoutMs:
       flags.durationMs('allocator_recovery_timeout') ?? MASTER_FLAG_DEFAULTS.allocatorRecoveryTimeoutMs,
     allocatorPassOn: flags.boolean('allocator_pass_on'),
+    reclaim: reclaimOf(flags),
     policies: {},
     publishPerFrameworkMetrics: flags.boolean('publish_per_framework_metrics'),
     cluster: flags.text('cluster'),
@@ -90,11 +91,31 @@ export function checkMasterFlags(flags: FlagValues): string | undefined {
   const zk = flags.text('zk')
   const url = zk === undefined ? undefined : readZooKeeperFlag('zk', zk)
   if (url?.ok === false) return url.rejection.message
+  const reclaim = reclaimProblem(flags)
+  if (reclaim !== undefined) return reclaim
   const registry = flags.text('registry')
   if (registry !== 'in_memory' && registry !== 'replicated_log') {
     return `flag --registry: '${registry}' is not in_memory or replicated_log`
   }
   return undefined
+}
+
+function reclaimOf(flags: FlagValues): MasterFlags['reclaim'] {
+  const afterMs = flags.durationMs('reclaim_after')
+  if (afterMs === undefined) return undefined
+  return {
+    afterMs,
+    noticeMs: flags.durationMs('reclaim_notice')!,
+    maxGraceMs: flags.durationMs('reclaim_max_grace')!,
+    policy: flags.text('reclaim_policy') === 'fewest' ? 'fewest' : 'newest',
+  }
+}
+
+function reclaimProblem(flags: FlagValues): string | undefined {
+  const policy = flags.text('reclaim_policy')
+  if (policy !== 'newest' && policy !== 'fewest') return `flag --reclaim_policy: '${policy}' is not newest or fewest`
+  const negative = ['reclaim_after', 'reclaim_notice', 'reclaim_max_grace'].find((name) => flags.durationMs(name)! < 0)
+  return negative === undefined ? undefined : `flag --${negative}: a time of 0 or more is needed`
 }
 
 /** The domain; {@link checkMasterFlags} has read it once already. */

@@ -29,6 +29,7 @@ export interface MasterRoutes {
     readonly weights: () => unknown
     readonly quota: () => unknown
     readonly explain: (query: ExplainQuery) => Explained
+    readonly reclaim: () => unknown
     readonly offerConstraints: () => unknown
     readonly maintenanceSchedule: () => unknown
     readonly maintenanceStatus: () => unknown
@@ -91,6 +92,10 @@ function readPages(master: MasterRoutes): readonly PageRoute[] {
       views.offerConstraints(),
     ),
     explainPage(master),
+    {
+      ...page('/reclaim', 'Roles below their guarantees, and what is taken back for them.', () => views.reclaim()),
+      methods: ['GET'],
+    },
   ]
 }
 

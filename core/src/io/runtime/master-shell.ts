@@ -230,6 +230,7 @@ export class MasterShell {
           weights: () => views.weightsView(state),
           quota: () => views.quotaView(state),
           explain: (query) => views.explainView(state, query, this.#now()),
+          reclaim: () => views.reclaimView(state, this.#now()),
           offerConstraints: () => views.offerConstraintsView(state),
           maintenanceSchedule: () => maintenanceSchedule(state),
           maintenanceStatus: () => maintenanceStatus(state),
