@@ -4,17 +4,14 @@ import { type Flag, flag } from '../config/flag-rows.ts'
 import { parseFlags } from '../config/flags.ts'
 import { helpText } from '../config/help.ts'
 import { EXIT_USAGE, type Program, usageError } from '../config/start.ts'
-import { type Answer, type Endpoint, Peer } from '../http/client.ts'
+import type { Answer } from '../http/client.ts'
 import { IoError } from '../io-error.ts'
-import { type MasterAddress, MasterFinder, parseMasterAddress, printMasterAddress } from '../runtime/master-finder.ts'
+import { AnyMaster } from '../runtime/any-master.ts'
+import { type MasterAddress, parseMasterAddress } from '../runtime/master-finder.ts'
 import { type Explanation, explanationText } from './explain-text.ts'
 
 /** Exit code when the master cannot be asked, or knows no such framework or role. */
 const EXIT_FAILED = 1
-/** Between two attempts to reach a master. */
-const RETRY_MS = 200
-/** A master that is slower than this is not waited for while others may answer. */
-const ATTEMPT_MS = 5000
 const MASTER_DEFAULT = '127.0.0.1:5050'
 
 const FLAGS: readonly Flag[] = [
@@ -110,50 +107,4 @@ async function answerTo(question: Question): Promise<Answer> {
 
 function bothUnknown(framework: Answer, role: Answer): Answer {
   return { ...framework, body: Buffer.from(`${framework.body.toString()}. ${role.body.toString()}`) }
-}
-
-/** Whichever master answers, of those an address stands for. */
-class AnyMaster {
-  readonly #address: MasterAddress
-  readonly #finder: MasterFinder
-  #peer: Peer | undefined
-  #why = 'ZooKeeper knows no leading master'
-
-  constructor(address: MasterAddress) {
-    this.#address = address
-    this.#finder = new MasterFinder({ address, told: (master) => this.#use(master), warn: (why) => (this.#why = why) })
-    this.#finder.start()
-  }
-
-  /** Asks until a master answers; one that says 503 does not lead yet. */
-  async get(path: string, deadlineMs: number): Promise<Answer> {
-    for (let leftMs = deadlineMs - Date.now(); leftMs > 0; leftMs = deadlineMs - Date.now()) {
-      const answer = await this.#attempt(path, Math.min(leftMs, ATTEMPT_MS))
-      if (answer !== undefined && answer.status !== 503) return answer
-      await new Promise((resolve) => setTimeout(resolve, Math.min(RETRY_MS, leftMs)))
-    }
-    throw new IoError('UNREACHABLE', `no master answers at ${printMasterAddress(this.#address)}: ${this.#why}`)
-  }
-
-  async #attempt(path: string, timeoutMs: number): Promise<Answer | undefined> {
-    try {
-      const answer = await this.#peer?.send({ path, timeoutMs })
-      if (answer?.status === 503) this.#why = answer.body.toString() || 'status 503'
-      return answer
-    } catch (error) {
-      this.#why = IoError.from(error).message
-      this.#finder.failed()
-      return undefined
-    }
-  }
-
-  close(): void {
-    this.#peer?.close()
-    this.#finder.stop()
-  }
-
-  #use(master: Endpoint | undefined): void {
-    this.#peer?.close()
-    this.#peer = master === undefined ? undefined : new Peer(master)
-  }
 }

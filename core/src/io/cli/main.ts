@@ -38,6 +38,31 @@ const COMMANDS: readonly Command[] = [
     run: async (argv) => (await import('./explain.ts')).main(argv),
   },
   {
+    name: 'maintenance',
+    about: 'Schedules machines for maintenance, takes them down and brings them up.',
+    run: async (argv) => (await import('./maintenance.ts')).main(argv),
+  },
+  {
+    name: 'drain',
+    about: 'Takes an agent out of offering and kills its tasks.',
+    run: async (argv) => (await import('./agents.ts')).main('drain', argv),
+  },
+  {
+    name: 'deactivate',
+    about: 'Takes an agent out of offering.',
+    run: async (argv) => (await import('./agents.ts')).main('deactivate', argv),
+  },
+  {
+    name: 'reactivate',
+    about: 'Takes an agent back into offering.',
+    run: async (argv) => (await import('./agents.ts')).main('reactivate', argv),
+  },
+  {
+    name: 'gone',
+    about: 'Declares an agent gone for good.',
+    run: async (argv) => (await import('./agents.ts')).main('gone', argv),
+  },
+  {
     name: 'yarn-bridge',
     about: 'Runs Hadoop YARN NodeManagers on offered resources.',
     run: (argv) => runModule(BRIDGE_MODULE, argv),
