@@ -3,12 +3,21 @@
  * (src/tests/hierarchical_allocator_benchmarks.cpp) and its UpdateAllocation (hierarchical_allocator_tests.cpp).
  */
 
+import { randomSorter } from '../src/allocator/random-sorter.ts'
 import { createRandom, nextInteger } from '../src/base/random.ts'
 import { Resources } from '../src/resources/resources.ts'
 import { ABILITIES, agentSpec, bagOf, Cluster, SEED } from './cluster.ts'
 import { expect, type Stage, timed, timedOnce } from './stage.ts'
 
 const AGENT = 'cpus:2;mem:2048;disk:2048'
+
+/** Who goes first: by dominant resource fairness, or by chance. */
+export type Order = 'drf' | 'random'
+
+function clusterOf(order: Order): Cluster {
+  if (order === 'drf') return new Cluster()
+  return new Cluster({ roleSorter: randomSorter(SEED), frameworkSorter: randomSorter(SEED + 1) })
+}
 
 /** Two batches: the first gives everything away, the second finds nothing. */
 function twoCycles(cluster: Cluster): [Stage, Stage] {
@@ -29,8 +38,9 @@ function setQuota(cluster: Cluster, role: string, agents: number): void {
 }
 
 /** LargeAndSmallQuota: `small` roles are guaranteed half an agent each, `large` roles two agents; one framework a role. */
-export function largeAndSmallQuota({ small, large }: { small: number; large: number }): Stage[] {
-  const cluster = new Cluster()
+export function largeAndSmallQuota(size: { small: number; large: number; order?: Order }): Stage[] {
+  const { small, large, order = 'drf' } = size
+  const cluster = clusterOf(order)
   const agents = addAgents(cluster, small / 5 + large * 5)
   const roleOf = (at: number) => (at < small ? `small-${at}` : `large-${at - small}`)
   const frameworks = cluster.addFrameworks(small + large, roleOf)
@@ -42,8 +52,9 @@ export function largeAndSmallQuota({ small, large }: { small: number; large: num
 }
 
 /** NonQuotaVsQuota: two agents and two frameworks a role; with quota, a role is guaranteed two whole agents. */
-export function nonQuotaVsQuota({ roles, isQuota }: { roles: number; isQuota: boolean }): Stage[] {
-  const cluster = new Cluster()
+export function nonQuotaVsQuota(size: { roles: number; isQuota: boolean; order?: Order }): Stage[] {
+  const { roles, isQuota, order = 'drf' } = size
+  const cluster = clusterOf(order)
   const agents = addAgents(cluster, roles * 2)
   const frameworks = cluster.addFrameworks(roles * 2, (at) => `role-${at >> 1}`)
   if (isQuota) for (let at = 0; at < roles; at++) setQuota(cluster, `role-${at}`, 2)

@@ -27,6 +27,8 @@ const workloads: Readonly<Record<string, () => Stage[]>> = {
   'LargeAndSmallQuota 250+50': () => largeAndSmallQuota({ small: 25, large: 5 }),
   'NonQuotaVsQuota 10, without': () => nonQuotaVsQuota({ roles: 5, isQuota: false }),
   'NonQuotaVsQuota 10, quota': () => nonQuotaVsQuota({ roles: 5, isQuota: true }),
+  'LargeAndSmallQuota 250+50, random': () => largeAndSmallQuota({ small: 25, large: 5, order: 'random' }),
+  'NonQuotaVsQuota 100, quota, random': () => nonQuotaVsQuota({ roles: 5, isQuota: true, order: 'random' }),
   'UpdateAllocation 200': () => updateAllocation({ roles: 10 }),
   MultiFrameworkAllocations: () => multiFramework(0.05),
 }

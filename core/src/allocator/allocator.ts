@@ -267,7 +267,9 @@ export class Allocator implements OfferAllocator {
     const [from, to] = [conversion.from.unallocate(), conversion.to.unallocate()]
     const rest = agent.total.minus(from)
     this.#agents.setTotal(agent, rest.plus(to.nonShared()).plus(to.shared().withSingleCopies().minus(rest)))
-    this.#agents.recount(agent)
+    // What is converted was held before and is held after, so the rest stays as it is; shared resources are always free.
+    const isRestTheSame = !agent.isOvercommitted && from.shared().isEmpty && to.shared().isEmpty
+    if (!isRestTheSame) this.#agents.recount(agent)
     this.#agenda.makePending(agent)
   }
 

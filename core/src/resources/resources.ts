@@ -247,12 +247,22 @@ export class Resources {
   }
 
   #partsBy(roleOf: (kind: Kind) => string | undefined): ReadonlyMap<string, Resources> {
-    const roles = new Set<string>()
-    for (const kind of this.#layout.kinds) {
+    const { kinds } = this.#layout
+    const parts = new Map<string, { readonly kinds: Kind[]; readonly values: Value[] }>()
+    for (let place = 0; place < kinds.length; place++) {
+      const kind = kinds[place]!
       const role = roleOf(kind)
-      if (role !== undefined) roles.add(role)
+      if (role === undefined) continue
+      const part = parts.get(role)
+      if (part === undefined) parts.set(role, { kinds: [kind], values: [this.#values[place]!] })
+      else {
+        part.kinds.push(kind)
+        part.values.push(this.#values[place]!)
+      }
     }
-    return new Map([...roles].map((role) => [role, this.#select((kind) => roleOf(kind) === role)]))
+    const bagOf = (part: { readonly kinds: Kind[]; readonly values: Value[] }): Resources =>
+      part.kinds.length === kinds.length ? this : Resources.#of(Layout.of(part.kinds), part.values)
+    return new Map(Array.from(parts, ([role, part]) => [role, bagOf(part)]))
   }
 
   /** Everything allocated to a role. */
