@@ -1,6 +1,6 @@
 // Persistent volumes from RESERVE to DESTROY, over the death of their agent, with real processes and files.
 
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, truncateSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import type { Offer, OfferOperation, Resource, TaskInfo } from '@isthmus/proto/gen/mesos'
@@ -293,6 +293,22 @@ test('tasks share a volume, and it is not destroyed while one of them runs', asy
   await owner.accept(last, destroy('late'))
   await owner.finished('late')
   t.false(existsSync(join(folder, 'volumes/roles/storage/v1')))
+})
+
+test('an agent that cannot keep what an operation made ends before anyone hears of it, and says why', async (t) => {
+  const folder = temporaryFolder(t)
+  const master = await startMaster(t)
+  const agent = startAgent(t, master, folder, resourcesWith(undefined))
+  await agent.said(/^ready /m)
+  writeFileSync(join(folder, 'meta'), 'in the way')
+  const owner = subscribed(t, master, 'storage')
+  const offer = await owner.offer()
+  const reserve: OfferOperation = { type: 'RESERVE', id: { value: 'r' }, reserve: { resources: [disk(64, undefined)] } }
+  await owner.accept(offer, reserve, launch([task(offer, 't', 'true', [disk(64, undefined)])]))
+  t.is(await agent.ended, 1)
+  t.regex(agent.stderr(), /what operations made of the resources cannot be stored/)
+  t.deepEqual(owner.outcomes('r'), [])
+  t.false(owner.statesOf('t').includes('TASK_RUNNING'))
 })
 
 test('an agent refuses to start with flags or a file that do not fit what it keeps, and deletes nothing', async (t) => {

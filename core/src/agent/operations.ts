@@ -45,7 +45,7 @@ export function applyOperation(turn: Turn, given: MasterMessageApplyOperation): 
 function outcomeOf(
   state: AgentState,
   { operation }: MasterMessageApplyOperation,
-): Pick<OperationStatus, 'state' | 'message' | 'converted_resources'> {
+): Pick<OperationStatus, 'state' | 'message'> {
   const conversion = conversionOf(operation)
   if (typeof conversion === 'string') return { state: 'OPERATION_FAILED', message: conversion }
   const consumed = conversion.consumed.unallocate()
@@ -53,7 +53,7 @@ function outcomeOf(
     return { state: 'OPERATION_FAILED', message: `${state.total} does not contain ${consumed}` }
   }
   state.total = state.total.minus(consumed).plus(conversion.converted.unallocate())
-  return { state: 'OPERATION_FINISHED', converted_resources: conversion.converted.toProto() }
+  return { state: 'OPERATION_FINISHED' }
 }
 
 /** ACKNOWLEDGE_OPERATION. */

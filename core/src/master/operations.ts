@@ -22,10 +22,10 @@ export function applyOperation(turn: Turn, acceptance: Acceptance, given: OfferO
   const { framework, agent, role } = acceptance
   const operation = completedOperation(given, role)
   const error = frameworkError(acceptance, operation)
-  if (error !== undefined) return dropInvalid(turn, framework, agent, { operation, error })
+  if (error !== undefined) return dropOperation(turn, framework, operation, error)
   if (operation.type === 'DESTROY') rescindVolumes(turn, agent, operation.destroy?.volumes ?? [])
   const conversion = convert(operation, acceptance.remaining)
-  if (typeof conversion === 'string') return dropInvalid(turn, framework, agent, { operation, error: conversion })
+  if (typeof conversion === 'string') return dropOperation(turn, framework, operation, conversion)
   const { from, to } = conversion
   acceptance.remaining = add(subtract(acceptance.remaining, from), to)
   acceptance.shared = add(subtract(acceptance.shared, from.shared()), to.shared())
@@ -34,26 +34,10 @@ export function applyOperation(turn: Turn, acceptance: Acceptance, given: OfferO
   startOperation(turn, agent, operation, framework)
 }
 
-function dropInvalid(
-  turn: Turn,
-  framework: Framework,
-  agent: Agent,
-  { operation, error }: { operation: OfferOperation; error: string },
-): void {
-  countOperation(turn, operation.type, 'OPERATION_ERROR')
-  note(turn, 'info', 'operation refused', { frameworkId: framework.id, type: operation.type, reason: error })
-  if (operation.id === undefined) return
-  tell(turn, framework, {
-    operation_id: operation.id,
-    state: 'OPERATION_ERROR',
-    message: error,
-    agent_id: { value: agent.id },
-  })
-}
-
-/** Answers an operation whose offers are not valid: with an id its framework is told OPERATION_ERROR, as Mesos does. */
+/** Answers an operation that is not valid, or whose offers are not: with an id its framework is told OPERATION_ERROR, as Mesos does. */
 export function dropOperation(turn: Turn, framework: Framework, operation: OfferOperation, message: string): void {
   countOperation(turn, operation.type, 'OPERATION_ERROR')
+  note(turn, 'info', 'operation refused', { frameworkId: framework.id, type: operation.type, reason: message })
   if (operation.id === undefined) return
   tell(turn, framework, { operation_id: operation.id, state: 'OPERATION_ERROR', message })
 }

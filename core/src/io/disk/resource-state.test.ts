@@ -77,6 +77,16 @@ for (const { name, source, place } of [
   })
 }
 
+test('a volume whose folder somebody has removed is destroyed all the same', async (t) => {
+  const folder = workDir(t)
+  const store = await ResourceStore.open(folder)
+  const mounted = volume('m', { type: 'MOUNT', mount: { root: 'disk' } })
+  await store.store({ resources: [volume('v'), mounted], operations: [] })
+  for (const one of [volume('v'), mounted]) rmSync(volumeFolder(folder, one), { recursive: true })
+  await store.store({ resources: [], operations: [] })
+  t.deepEqual((await ResourceStore.open(folder)).kept.resources, [])
+})
+
 test('what lies in the folder of a new volume already stays', async (t) => {
   const folder = workDir(t)
   const path = volumeFolder(folder, volume('v'))

@@ -47,8 +47,14 @@ async function make(folder: string, volume: Resource): Promise<void> {
 async function remove(folder: string, volume: Resource): Promise<void> {
   try {
     if (volume.disk?.source?.type !== 'MOUNT') return await rm(folder, { recursive: true, force: true })
-    for (const name of await readdir(folder)) await rm(join(folder, name), { recursive: true, force: true })
+    for (const name of await readdir(folder).catch(noneWhenGone))
+      await rm(join(folder, name), { recursive: true, force: true })
   } catch (error) {
     throw IoError.from(error, `Failed to remove the persistent volume ${volumeId(volume)} at '${folder}'`)
   }
+}
+
+function noneWhenGone(error: unknown): readonly string[] {
+  if ((error as { code?: unknown }).code === 'ENOENT') return []
+  throw error
 }
