@@ -26,6 +26,7 @@ import { exitedExecutor, messageFromExecutor } from './executors.ts'
 import { enlist, isMachineDown, machineAt } from './maintenance.ts'
 import { addressKey, agentMessage, isMastersVerdict } from './messages.ts'
 import { operationFromAgent } from './operation-status.ts'
+import { oversubscribed } from './oversubscription.ts'
 import type { RegistryRecord } from './registry.ts'
 import type { Agent, Continuation, MasterState } from './state.ts'
 import { publish } from './subscribers.ts'
@@ -322,8 +323,7 @@ function agentSaid(turn: Turn, agent: Agent, message: AgentMessage): void {
       if (message.operation_status !== undefined) operationFromAgent(turn, agent, message.operation_status)
       return
     case 'UPDATE_RESOURCES':
-      // Oversubscription is not offered yet; reservations and volumes are known here before the agent knows them.
-      count(turn.state.counters, 'master/messages_update_slave')
+      if (message.update_resources !== undefined) oversubscribed(turn, agent, message.update_resources)
       return
     case 'UNREGISTER':
       leaveAgent(turn, agent, message.reason ?? 'the agent unregistered')

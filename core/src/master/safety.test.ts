@@ -25,7 +25,12 @@ const states = fc.constantFrom<TaskState>(
   'TASK_UNKNOWN',
 )
 
+function revocableCpus(value: number): Resource {
+  return { ...scalar('cpus', value), revocable: {} }
+}
+
 const resource: fc.Arbitrary<Resource> = fc.oneof(
+  fc.constant<Resource>(revocableCpus(1)),
   fc.tuple(fc.constantFrom('cpus', 'mem', 'disk', 'bananas'), amounts).map(([name, value]) => scalar(name, value)),
   fc.constant<Resource>({ name: 'cpus', type: 'SCALAR' }),
   fc.constant<Resource>({ ...scalar('cpus', 1), allocation_info: { role: 'other' } }),
@@ -62,6 +67,7 @@ const draft: fc.Arbitrary<Draft> = fc.record({
   id: taskIds,
   resources: fc.oneof(
     { weight: 5, arbitrary: fc.constant([scalar('cpus', 0.5), scalar('mem', 64)]) },
+    fc.constant([revocableCpus(0.5), scalar('mem', 64)]),
     fc.array(resource, { maxLength: 3 }),
   ),
   shape: fc.constantFrom('command', 'command', 'command', 'executor', 'executor', 'both', 'none'),
@@ -246,6 +252,10 @@ const agentSays: fc.Arbitrary<AgentMessage> = fc.constantFrom<AgentMessage>(
   { type: 'UNREGISTER', reason: 'bye' },
   { type: 'UNKNOWN' },
   {},
+  { type: 'UPDATE_RESOURCES', update_resources: {} },
+  { type: 'UPDATE_RESOURCES', update_resources: { resources: [revocableCpus(0.5)] } },
+  { type: 'UPDATE_RESOURCES', update_resources: { resources: [revocableCpus(2), scalar('cpus', 9)] } },
+  { type: 'UPDATE_RESOURCES', update_resources: { resources: [revocableCpus(-1)] } },
   { type: 'STATUS_UPDATE' },
   {
     type: 'EXITED_EXECUTOR',
@@ -468,7 +478,7 @@ class Chaos {
       checkpoint: command.checkpoint,
       id: known === undefined || known.id === '' ? undefined : { value: known.id },
       capabilities: command.aware
-        ? [{ type: 'MULTI_ROLE' }, { type: 'PARTITION_AWARE' }]
+        ? [{ type: 'MULTI_ROLE' }, { type: 'PARTITION_AWARE' }, { type: 'REVOCABLE_RESOURCES' }]
         : [{ type: 'MULTI_ROLE' }, { type: 'RESERVATION_REFINEMENT' }, { type: 'SHARED_RESOURCES' }],
     })
     if (framework.id === '') return
