@@ -492,5 +492,11 @@ test('a kill is repeated when the task is found again, until it has ended', (t) 
   t.is(kills({}), 0, 'its agent has it')
   t.is(kills({ reason: 'REASON_RECONCILIATION' }), 1)
   t.is(kills({ reason: 'REASON_AGENT_REREGISTERED' }), 1)
+  t.is(
+    kills({ reason: 'REASON_RECONCILIATION', state: 'TASK_UNREACHABLE' }),
+    0,
+    'a kill of it is answered so: no end of it',
+  )
+  t.is(kills({ reason: 'REASON_RECONCILIATION', state: 'TASK_UNKNOWN' }), 0)
   t.is(kills({ reason: 'REASON_RECONCILIATION', state: 'TASK_GONE' }), 0)
 })

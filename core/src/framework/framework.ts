@@ -315,8 +315,7 @@ function updated(state: FrameworkState, status: TaskStatus): FrameworkEffect[] {
   const call = acknowledge(state, status)
   if (call !== undefined) effects.push({ kind: 'sendCall', call })
   // A master that did not know the task dropped the kill.
-  const isFoundAgain = status.reason === 'REASON_RECONCILIATION' || status.reason === 'REASON_AGENT_REREGISTERED'
-  if (isFoundAgain && task?.killRequested === true && !isTerminal(status.state)) effects.push(killCall(state, task))
+  if (task?.killRequested === true && isFoundAgain(status)) effects.push(killCall(state, task))
   return effects
 }
 
@@ -325,6 +324,12 @@ function operated(state: FrameworkState, status: OperationStatus): FrameworkEffe
   const call = acknowledgeOperation(state, status)
   if (call !== undefined) effects.push({ kind: 'sendCall', call })
   return effects
+}
+
+/** Says whether the master knows again what a task does; the answer to a kill of one that it does not know is no such news. */
+function isFoundAgain({ state, reason }: TaskStatus): boolean {
+  const isNews = reason === 'REASON_RECONCILIATION' || reason === 'REASON_AGENT_REREGISTERED'
+  return isNews && !isTerminal(state) && state !== 'TASK_UNREACHABLE' && state !== 'TASK_UNKNOWN'
 }
 
 function messageReceived(event: Event): FrameworkEffect[] {
