@@ -38,6 +38,11 @@ const COMMANDS: readonly Command[] = [
     run: async (argv) => (await import('./explain.ts')).main(argv),
   },
   {
+    name: 'reclaim',
+    about: 'Tells what is taken back for roles below their guarantees, and why.',
+    run: async (argv) => (await import('./reclaim.ts')).main(argv),
+  },
+  {
     name: 'maintenance',
     about: 'Schedules machines for maintenance, takes them down and brings them up.',
     run: async (argv) => (await import('./maintenance.ts')).main(argv),
