@@ -3,7 +3,7 @@
  * left is dominant resource fairness.
  *
  * A line is a sorted Int32Array. When one share changes, one entry is found by binary search, and what lies between its old and its new
- * place moves by one with a single memmove: for a thousand siblings that is cheaper than a heap, and the line can be walked in order. A line whose scores are drawn for each agent keeps no order of its own: it is sorted when it is walked.
+ * place moves by one with a single memmove: for a thousand siblings that is cheaper than a heap, and the line can be walked in order. A line whose scores are drawn for each agent keeps no order of its own: it is put in order as far as it is walked.
  */
 
 import { assert } from '../base/assert.ts'
@@ -49,6 +49,9 @@ function grown(array: Float64Array<ArrayBuffer>, size: number): Float64Array<Arr
 
 /** Shifts after which sorting again is cheaper than moving entries one by one, per entry. */
 const SHIFTS_PER_ENTRY_MAX = 8
+
+/** Entries of a drawn line that are looked for one by one before the rest is sorted: mostly one of the first takes what there is. */
+const LOOKED_FOR = 4
 
 /** No draw at all. */
 const NEVER = -1
@@ -110,6 +113,24 @@ export class Line {
       nodes.copyWithin(to + 1, to, from)
       nodes[to] = node
     }
+  }
+
+  /** The node at a place of a drawn line, whose places before it were asked for since `draw` changed. */
+  drawnAt(at: number): number {
+    const { nodes, size } = this
+    if (at > LOOKED_FOR) return nodes[at]!
+    if (at === LOOKED_FOR) {
+      nodes.subarray(at, size).sort((a, b) => (this.#keys.precedes(a, b) ? -1 : 1))
+      return nodes[at]!
+    }
+    let first = at
+    for (let other = at + 1; other < size; other++) {
+      if (this.#keys.precedes(nodes[other]!, nodes[first]!)) first = other
+    }
+    const node = nodes[first]!
+    nodes[first] = nodes[at]!
+    nodes[at] = node
+    return node
   }
 
   /** Puts the whole line in order after its keys have changed. O(n) when little has changed. */

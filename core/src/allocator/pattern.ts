@@ -62,10 +62,25 @@ export function compilePattern(text: string, limits: PatternLimits): Result<Patt
   }
   const { program } = compiler
   if (program.length <= limits.programSize) {
-    return ok({ matches: (subject) => matches(program, subject), size: program.length })
+    return ok({ matches: remembering((subject) => matches(program, subject)), size: program.length })
   }
   const message = `Regex '${text}' is too complex: program size of ${program.length} is larger than maximum of ${limits.programSize} allowed`
   return reject({ code: 'PATTERN_TOO_LARGE', message })
+}
+
+/** Answers remembered for each pattern: agents of a pool share most of their attributes. */
+const ANSWERS_MAX = 256
+
+function remembering(matches: (text: string) => boolean): (text: string) => boolean {
+  const answers = new Map<string, boolean>()
+  return (text) => {
+    const known = answers.get(text)
+    if (known !== undefined) return known
+    const answer = matches(text)
+    if (answers.size === ANSWERS_MAX) answers.clear()
+    answers.set(text, answer)
+    return answer
+  }
 }
 
 class Compiler {

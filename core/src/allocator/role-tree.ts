@@ -216,9 +216,9 @@ export class RoleTree {
     if (client !== NONE) return take(client) ? client : NONE
     const line = this.#lines[from]
     if (line === undefined) return NONE
-    if (line.isDrawn) this.#sortDrawn(line)
+    if (line.isDrawn) this.#drawLine(line)
     for (let at = 0; at < line.size; at++) {
-      const node = line.nodes[at]!
+      const node = line.isDrawn ? line.drawnAt(at) : line.nodes[at]!
       if (passesClosed && this.#isClosed[node]!) continue
       const found = this.walk(take, node, passesClosed)
       if (found !== NONE) return found
@@ -322,10 +322,9 @@ export class RoleTree {
     this.keys.score[node] = this.#scoreOf(node)
   }
 
-  #sortDrawn(line: Line): void {
+  #drawLine(line: Line): void {
     if (line.draw === this.#draw) return
     for (let at = 0; at < line.size; at++) this.#drawScore(line.nodes[at]!)
-    line.sort()
     line.draw = this.#draw
   }
 
