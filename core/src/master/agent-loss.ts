@@ -229,7 +229,8 @@ function countLoss(turn: Turn, kind: LossKind): void {
     count(counters, 'master/slave_removals/reason_unhealthy')
   } else if (kind === 'replaced') {
     count(counters, 'master/slave_removals/reason_registered')
-  } else {
+  } else if (kind !== 'machineDown') {
+    // As in Mesos, machines that go down are no reason of their own.
     count(counters, 'master/slave_removals/reason_unregistered')
   }
 }

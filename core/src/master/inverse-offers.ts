@@ -203,6 +203,7 @@ export function forgetNegotiations(
   kinds: readonly InverseOfferKind[] = ['maintenance', 'reclaim'],
 ): void {
   for (const framework of turn.state.frameworks.values()) {
+    if (framework.negotiations.size === 0) continue
     for (const kind of kinds) framework.negotiations.delete(negotiationKey(agentId, kind))
   }
 }

@@ -189,6 +189,9 @@ test('a machine that goes down loses its agents, and lets none in until it is up
     'FAILURE',
   ])
   t.is(agent.messages.at(-1)?.type, 'SHUTDOWN')
+  const { counters } = stage.state
+  t.is(counters.get('master/slave_removals'), 1)
+  t.is(counters.get('master/slave_removals/reason_unregistered'), 0)
   t.false(stage.state.registry.admitted.has(agent.id))
   t.deepEqual(statusOf(stage), { draining_machines: [{ id: B, statuses: undefined }], down_machines: [A] })
   const refused = stage.register('a.test')

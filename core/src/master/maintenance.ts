@@ -37,7 +37,8 @@ export function machineAt(
   { registry }: MasterState,
   place: { readonly hostname: string; readonly ip: string },
 ): Machine | undefined {
-  return registry.maintenance.machines.get(machineKey(place))
+  const { machines } = registry.maintenance
+  return machines.size === 0 ? undefined : machines.get(machineKey(place))
 }
 
 /** Whether agents of this place may not register: their machine is down. */
@@ -129,7 +130,7 @@ export function machinesDown(
     state.agents.get(agentId)!.leaving = true
     commit(turn, [{ kind: 'agentRemoved', agentId }], { kind: 'machineLeft', agentId })
   }
-  note(turn, 'info', 'machines down', { machines: machines.map(machineText), agentCount: agentIds.length })
+  note(turn, 'info', 'machines down', { machineCount: machines.length, agentCount: agentIds.length })
   respond(turn, requestId, 200)
 }
 

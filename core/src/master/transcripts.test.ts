@@ -100,3 +100,21 @@ test('transcript: a framework fails over, then stays away', (t) => {
   stage.pass(11_000)
   check(t, 'failover', lines)
 })
+
+test('transcript: a machine is scheduled, taken down and brought up', (t) => {
+  const { stage, lines } = told({ allocationIntervalMs: 1_000_000, agentPingTimeoutMs: 1_000_000 })
+  const agent = stage.register('agent.test', RESOURCES)
+  const framework = stage.subscribe()
+  stage.launch(framework, stage.task(agent, 't1'))
+  const machines = [{ hostname: 'agent.test', ip: '127.0.0.1' }]
+  const windows = [{ machine_ids: machines, unavailability: { start: { nanoseconds: 1_800_000_000_000_000_000n } } }]
+  stage.operate({ type: 'UPDATE_MAINTENANCE_SCHEDULE', update_maintenance_schedule: { schedule: { windows } } })
+  const asked = [...stage.state.inverseOffers.keys()].map((value) => ({ value }))
+  stage.say(framework, { type: 'DECLINE_INVERSE_OFFERS', decline_inverse_offers: { inverse_offer_ids: asked } })
+  stage.operate({ type: 'GET_MAINTENANCE_STATUS' })
+  stage.operate({ type: 'START_MAINTENANCE', start_maintenance: { machines } })
+  stage.register('agent.test', RESOURCES)
+  stage.operate({ type: 'STOP_MAINTENANCE', stop_maintenance: { machines } })
+  stage.register('agent.test', RESOURCES)
+  check(t, 'maintenance', lines)
+})
