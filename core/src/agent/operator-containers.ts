@@ -13,7 +13,6 @@ import { commandEnvironment, executorEnvironment } from './environment.ts'
 import { signalName } from './signals.ts'
 import type { AgentState, ContainerEnd, Executor, OperatorContainer } from './state.ts'
 import { emit, respond, type Turn } from './turn.ts'
-import { containerIdProblem } from './validation.ts'
 
 /** Calls that may wait for one container. */
 export const WAITING_MAX = 1_000
@@ -23,30 +22,23 @@ const SIGKILL = 9
 
 /** What is asked for of one container. */
 interface ContainerCall {
-  /** Name of the message, for error texts. */
-  readonly name: string
   readonly isNested: boolean
   readonly action: 'launch' | 'wait' | 'kill' | 'remove'
-  readonly given:
-    | {
-        readonly container_id: ContainerID
-        readonly command?: CommandInfo | undefined
-        readonly resources?: readonly Resource[] | undefined
-        readonly container?: unknown
-        readonly signal?: number | undefined
-      }
-    | undefined
+  readonly given: GivenContainer
 }
 
-/** Answers a call about a container; false when the call is none. */
+interface GivenContainer {
+  readonly container_id: ContainerID
+  readonly command?: CommandInfo | undefined
+  readonly resources?: readonly Resource[] | undefined
+  readonly container?: unknown
+  readonly signal?: number | undefined
+}
+
+/** Answers a call about a container, checked already; false when the call is none. */
 export function containerCalled(turn: Turn, requestId: string, call: Call): boolean {
   const asked = readCall(call)
   if (asked === undefined) return false
-  const problem = validate(asked)
-  if (problem !== undefined || asked.given === undefined) {
-    respond(turn, requestId, 400, `Failed to validate agent::Call: ${problem}`)
-    return true
-  }
   const containerId = printContainerId(asked.given.container_id)
   switch (asked.action) {
     case 'launch':
@@ -68,45 +60,31 @@ export function containerCalled(turn: Turn, requestId: string, call: Call): bool
 }
 
 function readCall(call: Call): ContainerCall | undefined {
-  const nested = (action: ContainerCall['action'], given: ContainerCall['given']): ContainerCall => {
-    return { name: `${action}_nested_container`, isNested: true, action, given }
-  }
-  const any = (action: ContainerCall['action'], given: ContainerCall['given']): ContainerCall => {
-    return { name: `${action}_container`, isNested: false, action, given }
-  }
+  const about = (action: ContainerCall['action'], isNested: boolean, given: GivenContainer | undefined) =>
+    given && { action, isNested, given }
   switch (call.type) {
     case 'LAUNCH_NESTED_CONTAINER':
-      return nested('launch', call.launch_nested_container)
+      return about('launch', true, call.launch_nested_container)
     case 'WAIT_NESTED_CONTAINER':
-      return nested('wait', call.wait_nested_container)
+      return about('wait', true, call.wait_nested_container)
     case 'KILL_NESTED_CONTAINER':
-      return nested('kill', call.kill_nested_container)
+      return about('kill', true, call.kill_nested_container)
     case 'REMOVE_NESTED_CONTAINER':
-      return nested('remove', call.remove_nested_container)
+      return about('remove', true, call.remove_nested_container)
     case 'LAUNCH_CONTAINER':
-      return any('launch', call.launch_container)
+      return about('launch', false, call.launch_container)
     case 'WAIT_CONTAINER':
-      return any('wait', call.wait_container)
+      return about('wait', false, call.wait_container)
     case 'KILL_CONTAINER':
-      return any('kill', call.kill_container)
+      return about('kill', false, call.kill_container)
     case 'REMOVE_CONTAINER':
-      return any('remove', call.remove_container)
+      return about('remove', false, call.remove_container)
     default:
       return undefined
   }
 }
 
-function validate({ name, isNested, given }: ContainerCall): string | undefined {
-  if (given === undefined) return `Expecting '${name}' to be present`
-  for (let id: ContainerID | undefined = given.container_id; id !== undefined; id = id.parent) {
-    const problem = containerIdProblem(id.value)
-    if (problem !== undefined) return `'${name}.container_id' is invalid: ${problem}`
-  }
-  const hasParent = given.container_id.parent !== undefined
-  return isNested && !hasParent ? `Expecting '${name}.container_id.parent' to be present` : undefined
-}
-
-function launch(turn: Turn, requestId: string, containerId: string, given: NonNullable<ContainerCall['given']>): void {
+function launch(turn: Turn, requestId: string, containerId: string, given: GivenContainer): void {
   const { state } = turn
   if (state.containers.has(containerId) || state.operatorContainers.has(containerId)) {
     return respond(turn, requestId, 202)
@@ -148,7 +126,7 @@ function isImage(container: unknown): boolean {
 function specOf(
   state: AgentState,
   { containerId, executor, sandboxPath }: OperatorContainer,
-  { command = {}, resources }: NonNullable<ContainerCall['given']>,
+  { command = {}, resources }: GivenContainer,
 ): ContainerSpec {
   const { cpusMilli, memMilli } = Resources.fromProto(resources)
   const inherited = executor === undefined ? {} : executorEnvironment(state, executor, sandboxPath)

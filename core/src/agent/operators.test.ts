@@ -189,7 +189,10 @@ const REFUSALS: readonly { name: string; call: (parent: string) => Call; answer:
   },
   {
     name: 'a resource provider',
-    call: () => ({ type: 'REMOVE_RESOURCE_PROVIDER_CONFIG' }),
+    call: () => ({
+      type: 'REMOVE_RESOURCE_PROVIDER_CONFIG',
+      remove_resource_provider_config: { type: 't', name: 'n' },
+    }),
     answer: '500 Missing required flag --resource_provider_config_dir',
   },
 ]

@@ -6,6 +6,7 @@
 import type { Call, Response, ResponseGetContainersContainer } from '@isthmus/proto/gen/agent'
 import type { ResourceStatistics } from '@isthmus/proto/gen/mesos'
 import { isTerminal } from '../framework/task-states.ts'
+import { validateAgentCall } from './call-validation.ts'
 import type { ContainerLimits, ContainerResources } from './effects.ts'
 import { containerCalled, readContainerId } from './operator-containers.ts'
 import { toTask } from './registration.ts'
@@ -17,8 +18,8 @@ const BYTES_PER_MB = 1_048_576
 
 /** Answers one operator call. */
 export function operatorCalled(turn: Turn, requestId: string, call: Call): void {
-  if (call.type === undefined)
-    return respond(turn, requestId, 400, "Failed to validate agent::Call: Expecting 'type' to be present")
+  const problem = validateAgentCall(call)
+  if (problem !== undefined) return respond(turn, requestId, 400, `Failed to validate agent::Call: ${problem}`)
   const response = responseTo(turn, call)
   if (response !== undefined) return emit(turn, { kind: 'respondMessage', requestId, response })
   if (containerCalled(turn, requestId, call)) return

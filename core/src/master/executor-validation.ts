@@ -2,10 +2,10 @@
 
 import type { ExecutorInfo } from '@isthmus/proto/gen/mesos'
 import { idError } from '@isthmus/proto/ids'
+import { isNegative, validateCommand, validateContainer } from '../base/process-validation.ts'
 import type { Acceptance } from './acceptance.ts'
 import { bagOf, sameBag, scalarOf, textOf } from './bag.ts'
 import { validateHeld } from './held-validation.ts'
-import { isNegative, validateCommand, validateContainer } from './process-validation.ts'
 import { sameMessage } from './same-message.ts'
 
 /** An executor of a group needs at least this, and some disk. */

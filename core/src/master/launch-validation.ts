@@ -2,11 +2,18 @@
  * Whether a task may be launched on what an ACCEPT holds. The checks and their order are those of Mesos 1.11, and so are the texts,
  * since they reach the framework's users as the message of TASK_ERROR.
  *
- * Parts: executor-validation.ts, process-validation.ts (commands, containers, checks), held-validation.ts (resources).
+ * Parts: executor-validation.ts, ../base/process-validation.ts (commands, containers, checks), held-validation.ts (resources).
  */
 
 import type { ContainerInfo, ExecutorInfo, TaskInfo } from '@isthmus/proto/gen/mesos'
 import { idError } from '@isthmus/proto/ids'
+import {
+  isNegative,
+  validateCheck,
+  validateCommand,
+  validateContainer,
+  validateHealthCheck,
+} from '../base/process-validation.ts'
 import { type Acceptance, availableTo, isAvailable, neededBy } from './acceptance.ts'
 import { bagOf, isEmpty, scalarOf, textOf } from './bag.ts'
 import {
@@ -17,13 +24,6 @@ import {
   validateTaskExecutor,
 } from './executor-validation.ts'
 import { validateHeld, validateHeldByGroup, validateHeldTogether } from './held-validation.ts'
-import {
-  isNegative,
-  validateCheck,
-  validateCommand,
-  validateContainer,
-  validateHealthCheck,
-} from './process-validation.ts'
 
 /** Checks one task of a LAUNCH. */
 export function validateTask(acceptance: Acceptance, task: TaskInfo): string | undefined {
