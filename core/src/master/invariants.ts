@@ -5,6 +5,7 @@ import { assert } from '../base/assert.ts'
 import { addAll, type Bag, contains, sameBag, unallocated } from './bag.ts'
 import { machineKey, sameUnavailability } from './machines.ts'
 import { holdsResources } from './messages.ts'
+import { addSums, roleSums, sumsOf } from './role-sums.ts'
 import type { Agent, Framework, MasterState } from './state.ts'
 
 /** Throws when the state contradicts itself. */
@@ -18,6 +19,7 @@ export function checkInvariants(state: MasterState): void {
   checkConnections(state)
   checkBounds(state)
   if (state.allocator instanceof Allocator) checkAllocator(state.allocator)
+  if (state.registry.quotas.size > 0) checkQuotas(state)
 }
 
 function checkAgent(state: MasterState, agent: Agent): void {
@@ -151,6 +153,20 @@ function leavingAgents(state: MasterState): Set<string> {
     }
   }
   return ids
+}
+
+/** What the pages say that a role consumes is what the allocator counts against its quota. */
+function checkQuotas(state: MasterState): void {
+  const sums = roleSums(state)
+  for (const role of state.registry.quotas.keys()) {
+    const quota = state.allocator.describeRole(role).quota
+    if (quota === undefined) continue
+    const { consumed, offeredPlain } = sumsOf(sums, role)
+    const taken = addSums(consumed, offeredPlain)
+    for (const name of ['cpus', 'mem', 'disk']) {
+      assert((quota.consumed[name] ?? 0) === (taken[name] ?? 0), `what ${role} consumes of ${name} is counted alike`)
+    }
+  }
 }
 
 function checkConnections(state: MasterState): void {

@@ -5,8 +5,19 @@ import type { Call } from '@isthmus/proto/gen/scheduler'
 import test from 'ava'
 import fc from 'fast-check'
 import { assert } from '../base/assert.ts'
+import type { MasterFlags } from './options.ts'
 import { Rehearsal, type StageAgent, type StageFramework, scalar } from './rehearsal.ts'
-import { frameworksView, metricsView, rolesView, slavesView, stateSummaryView, stateView, tasksView } from './views.ts'
+import {
+  explainView,
+  frameworksView,
+  metricsView,
+  offerConstraintsView,
+  rolesView,
+  slavesView,
+  stateSummaryView,
+  stateView,
+  tasksView,
+} from './views.ts'
 
 // Random commands over few ids, so that they meet: any order, stale streams, foreign offers, invalid amounts, broken connections.
 
@@ -187,6 +198,25 @@ const calls: fc.Arbitrary<Omit<Call, 'framework_id'>> = fc.oneof(
       framework_info: { user: 'root', name: 'g', roles, capabilities: [{ type: 'MULTI_ROLE' as const }] },
     },
   })),
+  fc.constantFrom('agent0.*', 'agent[^0].test', 'nobody', '(').map((regex) => ({
+    type: 'UPDATE_FRAMEWORK' as const,
+    update_framework: {
+      framework_info: { user: 'root', name: 'g', roles: ['golden'], capabilities: [{ type: 'MULTI_ROLE' as const }] },
+      offer_constraints: {
+        role_constraints: {
+          golden: {
+            groups: [
+              {
+                attribute_constraints: [
+                  { selector: { pseudoattribute_type: 'HOSTNAME' as const }, predicate: { text_matches: { regex } } },
+                ],
+              },
+            ],
+          },
+        },
+      },
+    },
+  })),
 )
 
 const operatorCalls: fc.Arbitrary<OperatorCall> = fc.oneof(
@@ -202,6 +232,18 @@ const operatorCalls: fc.Arbitrary<OperatorCall> = fc.oneof(
       type: 'UPDATE_QUOTA',
       update_quota: { quota_configs: [{ role: 'golden', limits: { cpus: { value: 2 } } }] },
     },
+    {
+      type: 'UPDATE_QUOTA',
+      update_quota: {
+        force: true,
+        quota_configs: [{ role: 'golden', limits: { cpus: { value: 1 } } }, { role: 'other' }],
+      },
+    },
+    {
+      type: 'UPDATE_QUOTA',
+      update_quota: { force: true, quota_configs: [{ role: 'other', guarantees: { cpus: { value: 5 } } }] },
+    },
+    { type: 'REMOVE_QUOTA', remove_quota: { role: 'golden' } },
     { type: 'TEARDOWN', teardown: { framework_id: { value: 'm-0000' } } },
     { type: 'START_MAINTENANCE', start_maintenance: {} },
     { type: 'GET_MAINTENANCE_STATUS' },
@@ -337,20 +379,33 @@ const command = fc.oneof(
   }),
 )
 
+const BOUNDS: Partial<MasterFlags> = {
+  offerTimeoutMs: 30_000,
+  maxCompletedFrameworks: 2,
+  maxCompletedTasksPerFramework: 3,
+  maxUnreachableTasksPerFramework: 2,
+  maxOperatorEventStreamSubscribers: 2,
+}
+
+const policies: fc.Arbitrary<Partial<MasterFlags>> = fc.record({
+  roleSorter: fc.constantFrom('drf', 'drf', 'random', 'priority'),
+  frameworkSorter: fc.constantFrom('drf', 'drf', 'random', 'priority'),
+  rolePriorities: fc.constant({ other: 1 }),
+  allocatorPassOn: fc.boolean(),
+})
+
 class Chaos {
-  readonly stage = new Rehearsal({
-    offerTimeoutMs: 30_000,
-    maxCompletedFrameworks: 2,
-    maxCompletedTasksPerFramework: 3,
-    maxUnreachableTasksPerFramework: 2,
-    maxOperatorEventStreamSubscribers: 2,
-  })
+  readonly stage: Rehearsal
   readonly frameworks: StageFramework[] = []
   readonly agents: (StageAgent & { port: number })[] = []
   readonly uuids = new Map<string, Uint8Array>()
   /** Inverse offers that were accepted or declined. */
   readonly answered = new Set<string>()
   #port = 6000
+
+  constructor(flags: Partial<MasterFlags>) {
+    this.stage = new Rehearsal({ ...BOUNDS, ...flags })
+  }
 
   run(command: Command): void {
     switch (command.kind) {
@@ -401,6 +456,7 @@ class Chaos {
           ? {
               ...command.call,
               update_framework: {
+                ...command.call.update_framework,
                 framework_info: { ...command.call.update_framework.framework_info, id: { value: id } },
               },
             }
@@ -675,6 +731,9 @@ class Chaos {
         tasksView(state),
         rolesView(state),
         metricsView(state, atMs),
+        ...[...state.frameworks.keys()].map((framework) => explainView(state, { framework }, atMs)),
+        explainView(state, { role: 'golden' }, atMs),
+        offerConstraintsView(state),
       ],
       (_, value) => (typeof value === 'bigint' ? String(value) : value),
     )
@@ -685,8 +744,8 @@ test('safety_the books agree after any sequence of calls, messages and broken co
   const totals = new Map<string, number>()
   const inverse = { asked: 0, answered: 0 }
   fc.assert(
-    fc.property(fc.array(command, { minLength: 20, maxLength: 80, size: 'max' }), (commands) => {
-      const chaos = new Chaos()
+    fc.property(policies, fc.array(command, { minLength: 20, maxLength: 80, size: 'max' }), (flags, commands) => {
+      const chaos = new Chaos(flags)
       chaos.run({ kind: 'registerAgent' })
       chaos.run({
         kind: 'subscribe',
