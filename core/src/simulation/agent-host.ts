@@ -198,12 +198,18 @@ export class AgentHost implements SimulatedAgent {
       case 'removeSandbox':
       case 'note':
         return
+      case 'openStream':
+        this.#containers.openStream(effect.requestId, effect.streamId)
+        return
+      case 'sendEvent':
+        this.#containers.sendEvent(effect.streamId, effect.event)
+        return
+      case 'closeStream':
+        this.#containers.closeStream(effect.streamId)
+        return
       case 'respond':
       case 'respondMessage':
-      case 'openStream':
-      case 'sendEvent':
-      case 'closeStream':
-        // Nobody asks this agent, and its tasks have no executors of their own.
+        // Executors do not look at answers, and nobody else asks.
         return
       default:
         effect satisfies never

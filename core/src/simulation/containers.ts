@@ -1,6 +1,8 @@
+import type { Event } from '@isthmus/proto/gen/executor'
 import type { ContainerSpec } from '../agent/effects.ts'
 import type { AgentEvent } from '../agent/events.ts'
 import { nextFraction } from '../base/random.ts'
+import { ExecutorProcess } from './executor-process.ts'
 import type { SeenContainer } from './sightings.ts'
 import type { Surroundings } from './surroundings.ts'
 
@@ -14,24 +16,34 @@ const END_MS = 400
 const SIGTERM = 15
 const SIGKILL = 9
 
-type ContainerEvent = Extract<AgentEvent, { kind: 'containerStarted' | 'containerLaunchFailed' | 'containerExited' }>
+/** What the processes of a machine tell its agent. */
+export type ProcessEvent = Extract<
+  AgentEvent,
+  { kind: 'containerStarted' | 'containerLaunchFailed' | 'containerExited' | 'executorCalled' }
+>
 
 interface Running {
   readonly seen: SeenContainer
   readonly spec: ContainerSpec
   phase: 'starting' | 'running' | 'ended'
   isEnding: boolean
+  /** What runs in it, when that is a custom executor. */
+  executor: ExecutorProcess | undefined
 }
 
 /** The processes of one machine: what the containerizer is to a real agent. */
 export class SimulatedContainers {
   readonly #world: Surroundings
   readonly #host: string
-  readonly #post: (event: ContainerEvent) => void
+  readonly #post: (event: ProcessEvent) => void
   readonly #all = new Map<string, Running>()
+  /** Executors that wait for an answer to their SUBSCRIBE, and those that have a stream. */
+  readonly #subscribing = new Map<string, ExecutorProcess>()
+  readonly #streams = new Map<string, ExecutorProcess>()
   #pids = 100
+  #requests = 0
 
-  constructor(world: Surroundings, host: string, post: (event: ContainerEvent) => void) {
+  constructor(world: Surroundings, host: string, post: (event: ProcessEvent) => void) {
     this.#world = world
     this.#host = host
     this.#post = post
@@ -46,7 +58,7 @@ export class SimulatedContainers {
       frameworkId: environment.MESOS_FRAMEWORK_ID ?? '',
       taskId: environment.MESOS_TASK_ID ?? '',
     }
-    const container: Running = { seen, spec, phase: 'starting', isEnding: false }
+    const container: Running = { seen, spec, phase: 'starting', isEnding: false, executor: undefined }
     this.#all.set(containerId, container)
     this.#after(START_MS, container, () => this.#start(container))
   }
@@ -64,6 +76,22 @@ export class SimulatedContainers {
     const container = this.#all.get(containerId)
     if (container === undefined || container.phase === 'ended') return
     this.#endSoon(container, SIGKILL)
+  }
+
+  /** The agent answers a SUBSCRIBE with a stream. */
+  openStream(requestId: string, streamId: string): void {
+    const executor = this.#subscribing.get(requestId)
+    if (executor !== undefined) this.#streams.set(streamId, executor)
+  }
+
+  /** The agent says something to an executor. */
+  sendEvent(streamId: string, event: Event): void {
+    const executor = this.#streams.get(streamId)
+    this.#world.schedule.after(1, () => executor?.heard(event))
+  }
+
+  closeStream(streamId: string): void {
+    this.#streams.delete(streamId)
   }
 
   /** The machine lost power: everything is gone at once, and nobody is told. */
@@ -86,10 +114,31 @@ export class SimulatedContainers {
       return
     }
     container.phase = 'running'
-    see({ kind: 'containerStarted', container: container.seen })
+    const isTask = container.seen.taskId !== ''
+    if (isTask) see({ kind: 'containerStarted', container: container.seen })
     this.#post({ kind: 'containerStarted', atMs: schedule.nowMs, containerId, pid: this.#pids++ })
+    if (!isTask) {
+      this.#startExecutor(container)
+      return
+    }
     const [, runMs = '0', exitCode = '0'] = COMMAND.exec(container.spec.command.value ?? '') ?? []
     schedule.after(Number(runMs), () => this.#end(container, Number(exitCode) << 8))
+  }
+
+  #startExecutor(container: Running): void {
+    const executor: ExecutorProcess = new ExecutorProcess(this.#world, {
+      container: container.seen,
+      executorId: container.spec.environment.MESOS_EXECUTOR_ID ?? '',
+      call: (call) => {
+        const requestId = `x${this.#requests++}`
+        if (call.type === 'SUBSCRIBE') this.#subscribing.set(requestId, executor)
+        this.#post({ kind: 'executorCalled', atMs: this.#world.schedule.nowMs, requestId, call })
+        this.#subscribing.delete(requestId)
+      },
+      exit: (waitStatus) => this.#end(container, waitStatus),
+    })
+    container.executor = executor
+    executor.start()
   }
 
   #endSoon(container: Running, waitStatus: number): void {
@@ -118,7 +167,8 @@ export class SimulatedContainers {
 
   #seeEnd(container: Running, waitStatus: number): void {
     container.phase = 'ended'
-    this.#world.see({ kind: 'containerEnded', container: container.seen, waitStatus })
+    container.executor?.end()
+    if (container.seen.taskId !== '') this.#world.see({ kind: 'containerEnded', container: container.seen, waitStatus })
   }
 
   #after(atMostMs: number, container: Running, run: () => void): void {

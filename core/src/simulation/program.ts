@@ -15,6 +15,7 @@ import type { FrameworkEffect } from '../framework/effects.ts'
 import type { FrameworkState } from '../framework/framework.ts'
 import { type Needs, OfferPool } from '../framework/offers.ts'
 import { isTerminal } from '../framework/task-states.ts'
+import { TASK_LABEL } from './executor-process.ts'
 import type { WorkloadFramework, WorkloadJob } from './workload.ts'
 
 /** A piece of work: one task, or a group of them. */
@@ -119,7 +120,7 @@ export class Program {
   }
 
   #launch(unit: Unit, offer: Offer, pool: OfferPool): Launch | undefined {
-    const { cpus, memoryMb, ports, seconds, exitCode, groupSize } = unit.job
+    const { cpus, memoryMb, ports, seconds, exitCode, groupSize, customExecutor } = unit.job
     const needs = needsOf(unit.job)
     if (pool.scalar('cpus') < needs.cpus || pool.scalar('mem') < needs.memoryMb || pool.portCount < needs.portCount) {
       return undefined
@@ -128,11 +129,14 @@ export class Program {
     unit.tries += 1
     unit.phase = 'launched'
     unit.tasks = new Set()
-    const command = { value: `run ${seconds * 1000} exit ${exitCode}` }
+    const value = `run ${seconds * 1000} exit ${exitCode}`
+    const what = customExecutor
+      ? { executor: this.#executorOn(offer), labels: { labels: [{ key: TASK_LABEL, value }] } }
+      : { command: { value } }
     const tasks: TaskInfo[] = Array.from({ length: groupSize }, () => {
       const taskId = this.#enter(unit, offer)
       const resources = pool.take({ cpus, memoryMb, portCount: ports })?.resources
-      return { name: taskId, task_id: { value: taskId }, agent_id: offer.agent_id, resources, command }
+      return { name: taskId, task_id: { value: taskId }, agent_id: offer.agent_id, resources, ...what }
     })
     if (groupSize === 1) return { kind: 'tasks', tasks }
     const executor: ExecutorInfo = {
@@ -141,6 +145,11 @@ export class Program {
       resources: pool.take(EXECUTOR)?.resources,
     }
     return { kind: 'group', executor, tasks }
+  }
+
+  #executorOn({ agent_id }: Offer): ExecutorInfo {
+    const executor_id = { value: `${this.spec.name}.on.${agent_id.value}` }
+    return { type: 'CUSTOM', executor_id, command: { value: 'executor' } }
   }
 
   /** A new task of the unit, in the ledger. */

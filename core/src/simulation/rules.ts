@@ -40,6 +40,11 @@ export const RULES = [
     meaning: 'what an agent kept of reservations fits what the machine has, whenever it comes back',
   },
   {
+    name: 'nobody talks without end',
+    meaning:
+      'no framework kills, reconciles or subscribes, and no agent registers, more than 30 times alike within 10 s',
+  },
+  {
     name: 'sums are exact',
     meaning: 'at the end nothing is held: all that an agent has is free or offered, also in the books of the allocator',
   },

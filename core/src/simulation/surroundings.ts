@@ -33,6 +33,8 @@ export interface WorldHealth {
   readonly slowHosts: Map<string, number>
   /** How often a task does not end on SIGTERM, 0 to 1. */
   stubbornChance: number
+  /** How often a custom executor never subscribes, or ends with an error, 0 to 1. */
+  brokenExecutorChance: number
 }
 
 /** Where deliberate defects are let in; empty in a world of correct code. */

@@ -47,6 +47,7 @@ const JOB: Fields = {
   seconds: { kind: 'number', min: 0, max: DAY_SECONDS, fallback: 10 },
   exitCode: { kind: 'number', min: 0, max: 255, isWhole: true, fallback: 0 },
   killAfterSeconds: { kind: 'number', min: 0, max: DAY_SECONDS, fallback: 0 },
+  customExecutor: { kind: 'boolean', fallback: false },
   groupSize: { kind: 'number', min: 1, max: 100, isWhole: true, fallback: 1 },
 }
 
@@ -171,9 +172,11 @@ function checkWhole({ agents, frameworks, minutes }: Workload): void {
 }
 
 function checkJob(job: WorkloadJob, agents: readonly WorkloadAgents[], minutes: number, place: string): void {
-  const { groupSize, exitCode, killAfterSeconds, ports, atSeconds } = job
-  if (groupSize > 1 && (exitCode > 0 || killAfterSeconds > 0 || ports > 0)) {
-    throw new Mistake(`${place}: groups end as one, so they have no exitCode, killAfterSeconds and ports`)
+  const { groupSize, exitCode, killAfterSeconds, ports, customExecutor, atSeconds } = job
+  if (groupSize > 1 && (exitCode > 0 || killAfterSeconds > 0 || ports > 0 || customExecutor)) {
+    throw new Mistake(
+      `${place}: groups end as one, so they have no exitCode, killAfterSeconds, ports and customExecutor`,
+    )
   }
   if (atSeconds > minutes * 60)
     throw new Mistake(`${place}.atSeconds: ${atSeconds} is after the ${minutes} minutes of the workload`)

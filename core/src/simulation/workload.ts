@@ -29,6 +29,8 @@ export interface WorkloadJob {
   readonly exitCode: number
   /** The framework kills each this long after it runs; 0 = never. */
   readonly killAfterSeconds: number
+  /** They run on a custom executor, one for each framework and agent. */
+  readonly customExecutor: boolean
   /** Tasks of so many go on one default executor as a group; 1 = each by itself. */
   readonly groupSize: number
 }
@@ -130,6 +132,7 @@ function generateJob(random: Random, size: WorkloadSize, cpus: number): Workload
     seconds: chance(0.8) ? nextInteger(random, 20) : nextInteger(random, 90),
     exitCode: chance(0.1) ? 3 : 0,
     killAfterSeconds: chance(0.15) ? 1 + nextInteger(random, 5) : 0,
+    customExecutor: chance(0.2),
     groupSize: 1,
   }
   return chance(0.15) ? grouped(job) : job
@@ -145,6 +148,7 @@ function grouped(job: WorkloadJob): WorkloadJob {
     ports: 0,
     exitCode: 0,
     killAfterSeconds: 0,
+    customExecutor: false,
     groupSize: 2,
   }
 }

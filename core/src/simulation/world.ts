@@ -99,7 +99,12 @@ export class World implements Surroundings {
   readonly schedule = new Schedule(START_MS)
   readonly random: Random
   readonly network: Network
-  readonly health: WorldHealth = { fullDisks: new Set(), slowHosts: new Map(), stubbornChance: 0 }
+  readonly health: WorldHealth = {
+    fullDisks: new Set(),
+    slowHosts: new Map(),
+    stubbornChance: 0,
+    brokenExecutorChance: 0,
+  }
   readonly seams: Seams
   readonly agents: readonly AgentHost[]
   readonly frameworks: readonly FrameworkHost[]
@@ -141,7 +146,9 @@ export class World implements Surroundings {
     const { agents, frameworks, operator } = this
     this.#disorder = new Disorder(this, { master: this.#master, agents, frameworks, registry, operator })
     this.#checkers = options.checkers?.(this) ?? []
-    if (options.faults === 'heavy') this.health.stubbornChance = 0.2
+    if (options.faults !== 'heavy') return
+    this.health.stubbornChance = 0.2
+    this.health.brokenExecutorChance = 0.05
   }
 
   /** Where the leading master is, or will be. */

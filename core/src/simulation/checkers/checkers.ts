@@ -7,6 +7,7 @@ import { ContainerChecker } from './container-checker.ts'
 import { LivenessChecker } from './liveness-checker.ts'
 import { ResourceChecker } from './resource-checker.ts'
 import { SchedulerSide } from './scheduler-side.ts'
+import { TalkChecker } from './talk-checker.ts'
 import { UpdateChecker } from './update-checker.ts'
 
 /** How often what runs is looked over. */
@@ -25,6 +26,7 @@ export function allCheckers(world: World): readonly Checker[] {
     new UpdateChecker(books),
     containers,
     new LivenessChecker(books, world.frameworks),
+    new TalkChecker(),
   ]
   let lookedAtMs = 0
   const stepOver: Checker = {

@@ -233,5 +233,6 @@ function keyOf({ frameworkId, taskId }: SeenContainer): string {
 /** What a wait status may be called: who was killed may have ended by itself before. */
 function statesOf(waitStatus: number): readonly string[] {
   if (waitStatus === 0) return ['TASK_FINISHED', 'TASK_KILLED']
-  return ['TASK_FAILED', 'TASK_KILLED']
+  // The last three when its executor ended under it.
+  return ['TASK_FAILED', 'TASK_KILLED', 'TASK_LOST', 'TASK_GONE', 'TASK_DROPPED']
 }
