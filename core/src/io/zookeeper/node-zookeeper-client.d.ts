@@ -17,9 +17,16 @@ declare module 'node-zookeeper-client' {
     remove(path: string, version: number): Transaction
     commit(callback: (error: ZooKeeperError | null, results?: readonly unknown[]) => void): void
   }
+  /** Internal; pinned by the exact version. */
+  export interface ConnectionManager {
+    state: number
+    pendingBuffer: Buffer | null
+    readonly socket?: { destroy(): void }
+    onSocketData(data: Buffer): void
+  }
   export interface Client {
     /** Internal; see session.ts for why it is reached into. */
-    readonly connectionManager?: { readonly socket?: { destroy(): void } }
+    readonly connectionManager: ConnectionManager
     connect(): void
     close(): void
     addAuthInfo(scheme: string, auth: Buffer): void

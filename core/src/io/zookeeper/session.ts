@@ -14,6 +14,7 @@ import {
   ACL,
   type Acl,
   type Client,
+  type ConnectionManager,
   CreateMode,
   createClient,
   Exception,
@@ -64,6 +65,7 @@ export class ZooKeeperSession {
     })
     const { auth } = options.url
     if (auth !== undefined) this.#client.addAuthInfo('digest', Buffer.from(`${auth.user}:${auth.password}`))
+    guard(this.#client.connectionManager)
     this.#client.on('state', (state) => this.#stateChanged(state.code))
   }
 
@@ -191,7 +193,8 @@ export class ZooKeeperSession {
     if (this.#isOver) return
     this.#isOver = true
     clearTimeout(this.#signTimer)
-    this.#client.close()
+    if (this.#isConnected) this.#client.close()
+    else giveUp(this.#client.connectionManager)
   }
 
   #create(path: string, data: Uint8Array, acl: readonly Acl[], mode: number): Promise<string> {
@@ -220,6 +223,8 @@ export class ZooKeeperSession {
 
   #stateChanged(code: number): void {
     this.#isConnected = code === State.SYNC_CONNECTED.code
+    // What a connection that broke had begun to say is not continued by the next one.
+    if (!this.#isConnected) this.#client.connectionManager.pendingBuffer = null
     if (this.#isConnected) {
       this.#heardAtMs = performance.now()
       for (const wake of this.#whenConnected.splice(0)) wake()
@@ -239,7 +244,7 @@ export class ZooKeeperSession {
       return
     }
     if (this.#isConnected) {
-      if (silentMs > 2 * everyMs) this.#client.connectionManager?.socket?.destroy()
+      if (silentMs > 2 * everyMs) this.#client.connectionManager.socket?.destroy()
       this.#client.exists('/', (error) => {
         if (!error) this.#heardAtMs = performance.now()
       })
@@ -251,8 +256,37 @@ export class ZooKeeperSession {
   #over(reason: string): void {
     if (this.#isOver) return
     this.close()
-    this.#options.lost(reason)
+    // Not within the client's own work, where an error of ours would be taken for one of its.
+    queueMicrotask(() => this.#options.lost(reason))
   }
+}
+
+/** State of the client's connection in which it does not connect again (STATES.CLOSING). */
+const CLOSING = -1
+
+/**
+ * The client throws from its socket's handler when it cannot read what a server sends, which would end the process: the connection
+ * is broken off instead, and the client tries another server.
+ */
+function guard(manager: ConnectionManager): void {
+  const read = manager.onSocketData
+  manager.onSocketData = (data) => {
+    try {
+      read.call(manager, data)
+    } catch {
+      manager.pendingBuffer = null
+      manager.socket?.destroy()
+    }
+  }
+}
+
+/**
+ * Ends a client that is not connected. Its own `close` asks a server that answers later to end the session, and takes the answer to
+ * its connection for the answer to that.
+ */
+function giveUp(manager: ConnectionManager): void {
+  manager.state = CLOSING
+  manager.socket?.destroy()
 }
 
 function codeOf(error: unknown): number | undefined {
