@@ -10,7 +10,8 @@
  * ```
  * Command tasks and task groups run under executors that are part of this machine (no process for an executor); custom
  * executors are processes that speak the executor API. registration.ts keeps the link to the master; shutdown.ts ends things;
- * operations.ts changes the agent's resources and resource-store.ts has the disk follow; operators.ts, operator-containers.ts and views.ts answer people.
+ * operations.ts changes the agent's resources and resource-store.ts has the disk follow; oversubscription.ts gives again what is not used;
+ * operators.ts, operator-containers.ts and views.ts answer people.
  */
 
 import type { MasterMessage } from '@isthmus/proto/gen/agent-link'
@@ -35,6 +36,7 @@ import { runTask, runTaskGroup } from './launch.ts'
 import { acknowledgeOperation, retryOperation } from './operations.ts'
 import { answerWaiting, endNested, operatorContainerEnded, operatorContainerStarted } from './operator-containers.ts'
 import { operatorCalled } from './operators.ts'
+import { corrected, estimated } from './oversubscription.ts'
 import {
   linkClosed,
   linkOpened,
@@ -90,6 +92,10 @@ function dispatch(turn: Turn, event: AgentEvent): void {
       return resourcesStored(turn, (message) => masterSaid(turn, message))
     case 'checkFinished':
       return checked(turn, event.checkId, event.outcome)
+    case 'estimated':
+      return estimated(turn, event.resources)
+    case 'corrected':
+      return corrected(turn, event.corrections)
     case 'timerFired':
       return timerFired(turn, event.timer)
     case 'terminate':

@@ -161,7 +161,8 @@ export function taskExited(
   const own: EndCause = { state: isSuccess(waitStatus) ? 'TASK_FINISHED' : 'TASK_FAILED' }
   const limited = limitation && limitationCause(limitation)
   const cause = limited ?? task.endCause ?? own
-  const isOwn = limited === undefined && task.pid !== undefined
+  const isAgents = cause.reason === 'REASON_CONTAINER_PREEMPTED'
+  const isOwn = limited === undefined && task.pid !== undefined && !isAgents
   updateTask(turn, executor, task, cause.state, {
     source: isOwn ? 'SOURCE_EXECUTOR' : 'SOURCE_AGENT',
     message: `Command ${describeWaitStatus(waitStatus)}`,

@@ -11,6 +11,8 @@ export interface Counters {
   validFrameworkMessages: number
   invalidFrameworkMessages: number
   executorsTerminated: number
+  /** Killed by QoS corrections. */
+  executorsPreempted: number
   containerLaunchErrors: number
   /** Sandboxes removed. */
   pathRemovals: number
@@ -29,6 +31,7 @@ export function createCounters(): Counters {
     validFrameworkMessages: 0,
     invalidFrameworkMessages: 0,
     executorsTerminated: 0,
+    executorsPreempted: 0,
     containerLaunchErrors: 0,
     pathRemovals: 0,
   }

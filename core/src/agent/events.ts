@@ -3,6 +3,8 @@
 import type { Call as OperatorCall } from '@isthmus/proto/gen/agent'
 import type { MasterMessage } from '@isthmus/proto/gen/agent-link'
 import type { Call as ExecutorCall } from '@isthmus/proto/gen/executor'
+import type { Resource } from '@isthmus/proto/gen/mesos'
+import type { QosCorrection } from './oversubscription/contract.ts'
 
 /** What an agent waits for. */
 export type AgentTimer =
@@ -78,6 +80,10 @@ export type AgentEvent =
       readonly waitStatus: number
       readonly limitation?: Limitation | undefined
     }
+  /** The estimator says which revocable resources may be given beyond those in use. */
+  | { readonly kind: 'estimated'; readonly atMs: number; readonly resources: readonly Resource[] }
+  /** The QoS controller wants executors to be killed. */
+  | { readonly kind: 'corrected'; readonly atMs: number; readonly corrections: readonly QosCorrection[] }
   /** The disk has followed the last `storeResources`. */
   | { readonly kind: 'resourcesStored'; readonly atMs: number }
   | { readonly kind: 'checkFinished'; readonly atMs: number; readonly checkId: string; readonly outcome: CheckOutcome }

@@ -25,6 +25,9 @@ export function checkInvariants(state: AgentState): void {
   for (const [streamId, executor] of state.streams)
     assert(executor.streamId === streamId, "an indexed stream is its executor's")
   checkSum(state)
+  const estimate = state.oversubscribed
+  assert(estimate === undefined || estimate.nonRevocable().isEmpty, 'only revocable resources are oversubscribed')
+  assert(state.total.revocable().isEmpty, 'what is oversubscribed is beside the total')
   if (state.hasLeft) assert(state.containers.size === 0, 'an agent leaves after its last container')
 }
 

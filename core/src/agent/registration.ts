@@ -9,6 +9,7 @@ import { nextFraction } from '../base/random.ts'
 import { tellExited } from './executors.ts'
 import { resendOperations } from './operations.ts'
 import { REGISTRATION_BACKOFF_MAX_MS } from './options.ts'
+import { tellOversubscribed, totalWithOversubscribed } from './oversubscription.ts'
 import { type AgentState, type AgentTask, agentIdOf, type Executor } from './state.ts'
 import { resendAll } from './status-updates.ts'
 import { cancelTimer, emit, note, setTimer, type Turn } from './turn.ts'
@@ -81,6 +82,7 @@ export function registered(turn: Turn, message: MasterMessage): void {
   state.masterHostname = answer.master_info.hostname
   expectPing(turn)
   note(turn, 'info', isNew ? 'registered' : 'reregistered', { agentId: answer.agent_id.value })
+  tellOversubscribed(turn)
   for (const exit of state.untoldExits.splice(0)) tellExited(turn, exit, exit.waitStatus)
   resendAll(turn)
   resendOperations(turn)
@@ -109,7 +111,7 @@ function reregisterMessage(state: AgentState): AgentMessage {
       version,
       capabilities,
       address,
-      resources: state.total.toProto(),
+      resources: totalWithOversubscribed(state).toProto(),
       frameworks: frameworks.map(({ info }) => info),
       executors: executors.filter(({ kind }) => kind !== 'command').map(({ info }): ExecutorInfo => info),
       tasks: [...frameworks.flatMap((framework) => framework.completedExecutors), ...executors].flatMap((executor) =>

@@ -1,9 +1,9 @@
-import type { TaskInfo, TaskState } from '@isthmus/proto/gen/mesos'
+import type { Resource, TaskInfo, TaskState } from '@isthmus/proto/gen/mesos'
 import test from 'ava'
 import fc from 'fast-check'
 import { assert } from '../base/assert.ts'
 import { isTerminal } from '../framework/task-states.ts'
-import { CUSTOM, Rehearsal, taskInfo } from './rehearsal.ts'
+import { CUSTOM, cpus, Rehearsal, taskInfo } from './rehearsal.ts'
 
 // Rehearsal checks the invariants after each step; here are the things that happen, in any order.
 
@@ -30,6 +30,8 @@ const HAPPENINGS = [
   'check',
   'nest',
   'drain',
+  'estimate',
+  'correct',
   'terminate',
 ] as const
 
@@ -47,7 +49,8 @@ const REPORTS: readonly TaskState[] = ['TASK_STARTING', 'TASK_RUNNING', 'TASK_FI
 function launch(agent: Rehearsal, { what, id, at }: Happening): void {
   switch (what) {
     case 'run':
-      agent.run({ id, max_completion_time: at > 3 ? { nanoseconds: 1e9 } : undefined, health_check: HEALTH })
+      if (at === 0) agent.run({ id, resources: [{ ...cpus(1), revocable: {}, allocation_info: { role: 'r' } }] })
+      else agent.run({ id, max_completion_time: at > 3 ? { nanoseconds: 1e9 } : undefined, health_check: HEALTH })
       return
     case 'group':
       agent.group('g', [taskInfo(`${id}1`, COMMAND), taskInfo(`${id}2`, COMMAND)])
@@ -143,6 +146,16 @@ function happen(agent: Rehearsal, next: Happening): void {
       return executorEvent(agent, next)
     case 'pass':
       return agent.pass(at * 1_000)
+    case 'estimate': {
+      const resources: Resource[] = at > 6 ? [cpus(1)] : at > 0 ? [{ ...cpus(at), revocable: {} }] : []
+      agent.post({ kind: 'estimated', atMs: agent.atMs, resources })
+      return
+    }
+    case 'correct': {
+      const executorId = ['e', 'g', next.id][at % 3] ?? next.id
+      agent.post({ kind: 'corrected', atMs: agent.atMs, corrections: [{ frameworkId: 'F', executorId }] })
+      return
+    }
     case 'check':
       agent.check({ kind: 'tcp', succeeded: at > 4 })
       return

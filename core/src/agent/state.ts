@@ -194,6 +194,8 @@ export interface AgentState {
   masterHostname: string | undefined
   /** Reservations and volumes as operations made them. */
   total: Resources
+  /** Revocable resources beside the total, in use or not; undefined before the first estimate. */
+  oversubscribed: Resources | undefined
   readonly frameworks: Map<string, AgentFramework>
   /** Oldest first. */
   readonly completedFrameworks: AgentFramework[]
@@ -241,6 +243,7 @@ export function createAgent(options: AgentOptions): AgentState {
     pingTimeoutMs: PING_TIMEOUT_DEFAULT_MS,
     masterHostname: undefined,
     total: Resources.fromProto(options.kept?.resources ?? options.info.resources),
+    oversubscribed: undefined,
     frameworks: new Map(),
     completedFrameworks: [],
     containers: new Map(),

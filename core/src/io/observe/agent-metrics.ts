@@ -49,7 +49,7 @@ function resourceMetrics(state: AgentState, executors: readonly Executor[]): Rec
   for (const name of RESOURCES) {
     const total = state.total.nonRevocable().milli(name) / 1000
     const usedNow = used.reduce((sum, bag) => sum + bag.nonRevocable().milli(name), 0) / 1000
-    const revocable = state.total.revocable().milli(name) / 1000
+    const revocable = (state.oversubscribed?.milli(name) ?? 0) / 1000
     const revocableUsed = used.reduce((sum, bag) => sum + bag.revocable().milli(name), 0) / 1000
     metrics[`slave/${name}_total`] = total
     metrics[`slave/${name}_used`] = usedNow
@@ -72,7 +72,7 @@ function counterMetrics({ counters }: AgentState): Record<string, number> {
     'slave/invalid_status_updates': counters.invalidStatusUpdates,
     'slave/valid_framework_messages': counters.validFrameworkMessages,
     'slave/invalid_framework_messages': counters.invalidFrameworkMessages,
-    'slave/executors_preempted': 0,
+    'slave/executors_preempted': counters.executorsPreempted,
     'slave/executors_terminated': counters.executorsTerminated,
     'slave/container_launch_errors': counters.containerLaunchErrors,
   }
