@@ -242,6 +242,25 @@ test('a role tells its quota with what is consumed, its share and its frameworks
   t.is(shown.pool.free.cpus, 0)
 })
 
+test('a role tells of those below it, too', (t) => {
+  const stage = new Rehearsal()
+  stage.subscribe({ name: 'x', roles: ['a/x', 'b'] })
+  stage.subscribe({ name: 'y', roles: ['a/x/y'] })
+  stage.subscribe({ name: 'z', roles: ['ab'] })
+  const shown = explain(stage, { role: 'a' })
+  t.deepEqual(
+    shown.roles.map(({ name }) => name),
+    ['a', 'a/x', 'a/x/y'],
+  )
+  t.deepEqual(
+    shown.frameworks.map(({ name, roles }) => [name, roles.map(({ role }) => role)]),
+    [
+      ['x', ['a/x']],
+      ['y', ['a/x/y']],
+    ],
+  )
+})
+
 for (const { name, query, status, text } of [
   { name: 'nothing', query: {}, status: 400, text: "Expecting one of the query parameters 'framework' and 'role'" },
   {
@@ -266,7 +285,7 @@ for (const { name, query, status, text } of [
     name: 'a role that nobody knows',
     query: { role: 'x' },
     status: 404,
-    text: "Role 'x' is unknown: no framework is subscribed to it, and it has neither quota nor weight",
+    text: "Role 'x' is unknown: no framework is subscribed to it or below it, and it has neither quota nor weight",
   },
 ]) {
   test(`asked about ${name}, explain says ${status}`, (t) => {

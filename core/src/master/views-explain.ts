@@ -5,12 +5,13 @@
 
 import { compileConstraints } from '../allocator/constraints.ts'
 import type { Amounts, Reason } from '../allocator/contract.ts'
+import { isSameOrSubRoleOf } from '../resources/roles.ts'
 import { addAll, type Bag, quantities } from './bag.ts'
 import type { Json, JsonObject } from './json.ts'
 import { pauseOf } from './recovery-pause.ts'
 import type { Framework, MasterState } from './state.ts'
 
-/** Query of /explain: a framework by id or name, or a role. */
+/** Query of /explain: a framework by id or name, or a role with all below it. */
 export interface ExplainQuery {
   readonly framework?: string | undefined
   readonly role?: string | undefined
@@ -34,14 +35,16 @@ export function explainPage(state: MasterState, { framework, role }: ExplainQuer
 }
 
 function explainRole(state: MasterState, role: string, atMs: number): Explained {
-  const found = [...state.frameworks.values()].filter(({ roles }) => roles.has(role))
+  const isMeant = (one: string) => isSameOrSubRoleOf(one, role)
+  const found = [...state.frameworks.values()].filter(({ roles }) => [...roles].some(isMeant))
   const { quotas, weights } = state.registry
   const isListed = state.options.roles?.includes(role) === true
   if (found.length === 0 && !quotas.has(role) && !weights.has(role) && !isListed) {
-    const text = `Role '${role}' is unknown: no framework is subscribed to it, and it has neither quota nor weight`
+    const text = `Role '${role}' is unknown: no framework is subscribed to it or below it, and it has neither quota nor weight`
     return { ok: false, status: 404, text }
   }
-  return page(state, atMs, { frameworks: found, roles: [role] })
+  const below = found.flatMap(({ roles }) => [...roles].filter(isMeant)).sort()
+  return page(state, atMs, { frameworks: found, roles: [...new Set([role, ...below])] })
 }
 
 function frameworksCalled(state: MasterState, name: string): Framework[] {

@@ -71,7 +71,7 @@ test('an explanation names some agents and counts the others', (t) => {
 
 test('an explanation says when there is nobody to explain, and nothing to offer', (t) => {
   const stage = new Rehearsal({ roles: ['golden'] })
-  t.deepEqual(textOf(stage, { role: 'golden' }).slice(-2), ['No framework is subscribed to the role.', ''])
+  t.deepEqual(textOf(stage, { role: 'golden' }).slice(-2), ['No framework is subscribed to the role or below it.', ''])
   const framework = stage.subscribe({ name: 'web', failover_timeout: 100 })
   stage.play({ kind: 'streamClosed', streamId: framework.streamId })
   t.deepEqual(textOf(stage, { framework: 'web' }).slice(-4), [

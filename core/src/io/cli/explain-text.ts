@@ -61,7 +61,7 @@ export function explanationText(explanation: Explanation): string {
     ...roles.flatMap(roleLines),
     ...frameworks.flatMap((framework) => frameworkLines(framework, pool.agents)),
   ]
-  if (frameworks.length === 0) lines.push('No framework is subscribed to the role.')
+  if (frameworks.length === 0) lines.push('No framework is subscribed to the role or below it.')
   return `${lines.join('\n')}\n`
 }
 
