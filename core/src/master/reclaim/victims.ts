@@ -20,6 +20,9 @@ const AGENTS_MAX = 500
 /** Victims of one choice at most; the next check goes on. */
 const VICTIMS_MAX = 1_000
 
+/** Passes over all tiers at most. */
+const PASSES_MAX = 4
+
 /** Who goes first among equal roles: the tasks that started last, or the fewest tasks. */
 export type ReclaimPolicy = 'newest' | 'fewest'
 
@@ -91,11 +94,19 @@ export function chooseVictims(choice: Choice): Chosen {
     return !one.losses.some((loss) => isSameOrSubRoleOf(loss.role, role)) && !isNothing(helpOf(cover.missing, one))
   })
   const taken = new Taken(choice)
-  for (const tier of tiersOf(possible)) {
-    if (cover.isEnough) break
-    takeTier(tier, taken, policy)
+  const passedOver = new Set<string>()
+  for (let pass = 0; pass < PASSES_MAX && !cover.isEnough; pass++) {
+    // Once they are tried again: others that were let go may make them useful.
+    const isAnew = pass === PASSES_MAX - 2
+    for (const tier of tiersOf(possible.filter(({ key }) => isAnew || !passedOver.has(key)))) {
+      if (cover.isEnough) break
+      takeTier(tier, taken, policy)
+    }
+    // Who is let go leaves room above the guarantee of its role for others.
+    const letGo = pruneEnd(taken)
+    if (letGo.length === 0 && passedOver.size === 0) break
+    for (const { key } of letGo) passedOver.add(key)
   }
-  pruneEnd(taken)
   return { victims: taken.list(), spared: sparedOf(choice, possible, taken) }
 }
 
@@ -168,6 +179,12 @@ class Taken {
     this.#all.set(candidate.key, candidate)
     for (const key of candidate.includes) this.#partOf.add(key)
     return true
+  }
+
+  /** The same in another order. */
+  reorder(all: readonly Candidate[]): void {
+    this.#all.clear()
+    for (const one of all) this.#all.set(one.key, one)
   }
 
   release(candidate: Candidate): void {
@@ -307,15 +324,22 @@ function partOf(left: Milli, candidate: Candidate): number {
   return part
 }
 
-/** From the last taken to the first: who can be left out, is. Without enough, that is who covers nothing more. */
-function pruneEnd(taken: Taken): void {
+/**
+ * From the last taken to the first: who can be left out, is. Without enough, that is who covers nothing more.
+ *
+ * @returns who was left out
+ */
+function pruneEnd(taken: Taken): readonly Candidate[] {
   const { cover } = taken
   const wasEnough = cover.isEnough
-  for (const one of taken.list().reverse()) {
+  const before = taken.list()
+  for (const one of before.toReversed()) {
     taken.release(one)
     const isNeeded = wasEnough ? !cover.isEnough : cover.gain(one.agentId, givenBy(one)) > 0
     if (isNeeded) taken.take(one)
   }
+  taken.reorder(before.filter(({ key }) => taken.has(key)))
+  return before.filter(({ key }) => !taken.has(key))
 }
 
 function sparedOf({ floors, candidates }: Choice, possible: readonly Candidate[], taken: Taken): Spared {
