@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { MASTER_FLAG_DEFAULTS, type MasterFlags, type MasterOptions } from '../../master/options.ts'
+import { ANY_ROLE, validateRole } from '../../resources/roles.ts'
 import { MESOS_VERSION } from '../cli/version.ts'
 import { freshSeed } from '../runtime/seed.ts'
 import type { Address } from './addresses.ts'
@@ -80,10 +81,8 @@ export function checkMasterFlags(flags: FlagValues): string | undefined {
       return `flag --${name}_priorities: '${pair}' is not ${name}=number with a whole number of at most nine digits`
     }
   }
-  for (const pair of list(flags.text('weights') ?? '')) {
-    const [role, weight] = pair.split('=')
-    if (!role || !(Number(weight) > 0)) return `flag --weights: '${pair}' is not role=weight with a positive weight`
-  }
+  const roles = rolesProblem(flags)
+  if (roles !== undefined) return roles
   const domain = readDomain(flags.text('domain'))
   if (!domain.ok) return domain.rejection.message
   const factor = flags.number('allocator_agent_recovery_factor') ?? 0
@@ -116,6 +115,24 @@ function reclaimProblem(flags: FlagValues): string | undefined {
   if (policy !== 'newest' && policy !== 'fewest') return `flag --reclaim_policy: '${policy}' is not newest or fewest`
   const negative = ['reclaim_after', 'reclaim_notice', 'reclaim_max_grace'].find((name) => flags.durationMs(name)! < 0)
   return negative === undefined ? undefined : `flag --${negative}: a time of 0 or more is needed`
+}
+
+function rolesProblem(flags: FlagValues): string | undefined {
+  const listed = flags.text('roles') === undefined ? undefined : list(flags.text('roles')!)
+  for (const role of listed ?? []) {
+    const valid = validateRole(role)
+    if (!valid.ok) return `flag --roles: ${valid.rejection.message}`
+  }
+  for (const pair of list(flags.text('weights') ?? '')) {
+    const [role = '', weight] = pair.split('=')
+    if (role === '' || !(Number(weight) > 0 && Number.isFinite(Number(weight)))) {
+      return `flag --weights: '${pair}' is not role=weight with a positive weight`
+    }
+    const valid = validateRole(role)
+    if (!valid.ok) return `flag --weights: ${valid.rejection.message}`
+    if (role !== ANY_ROLE && listed?.includes(role) === false) return `flag --weights: role '${role}' is not in --roles`
+  }
+  return undefined
 }
 
 /** The domain; {@link checkMasterFlags} has read it once already. */
