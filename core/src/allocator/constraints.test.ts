@@ -98,7 +98,7 @@ for (const { name, constraints, message } of [
   {
     name: 'no group',
     constraints: { role_constraints: { r: {} } },
-    message: "'OfferConstraints::role_constraints' for role r must contain at least one group",
+    message: "'OfferConstraints::role_constraints' has an empty 'RoleConstraints::groups' for role r",
   },
   {
     name: 'an empty group',

@@ -52,7 +52,7 @@ export function compileConstraints(
   const roles = new Map<string, RoleConstraints>()
   for (const [role, { groups = [] }] of Object.entries(constraints?.role_constraints ?? {})) {
     if (groups.length === 0) {
-      return invalid(`'OfferConstraints::role_constraints' for role ${role} must contain at least one group`)
+      return invalid(`'OfferConstraints::role_constraints' has an empty 'RoleConstraints::groups' for role ${role}`)
     }
     const alternatives: Test[][] = []
     for (const { attribute_constraints = [] } of groups) {
