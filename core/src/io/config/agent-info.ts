@@ -1,10 +1,11 @@
 import type { AgentInfo, Resource } from '@isthmus/proto/gen/mesos'
-import { ok, type Result } from '../../base/result.ts'
+import { ok, type Result, reject } from '../../base/result.ts'
 import { parseAttributes } from '../../resources/attributes.ts'
 import { parseResourceList } from '../../resources/parse.ts'
 import { Resources } from '../../resources/resources.ts'
 import type { Address } from './addresses.ts'
 import { detectResources } from './detect-resources.ts'
+import { diskSourceProblem } from './disk-sources.ts'
 import { readDomain } from './domain-flag.ts'
 import type { FlagValues } from './flags.ts'
 
@@ -32,6 +33,8 @@ function agentResources(flags: FlagValues): Result<readonly Resource[]> {
   const role = flags.text('default_role') ?? '*'
   const given = parseResourceList(flags.text('resources') ?? '', role)
   if (!given.ok) return given
+  const problem = diskSourceProblem(given.value, flags.required('work_dir'))
+  if (problem !== undefined) return reject({ code: 'BAD_FLAG', message: `flag --resources: ${problem}` })
   const named = new Set(given.value.map(({ name }) => name))
   const found = Object.entries(detectResources(flags.required('work_dir'))).filter(([name]) => !named.has(name))
   const rest = parseResourceList(found.map(([name, value]) => `${name}:${value}`).join(';'), role)
