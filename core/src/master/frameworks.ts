@@ -18,7 +18,12 @@ import { assert } from '../base/assert.ts'
 import { nextUuid } from '../base/random.ts'
 import { count } from './counters.ts'
 import { removeExecutor } from './executors.ts'
-import { discardFrameworkInverseOffers, forgetRefusals } from './inverse-offers.ts'
+import {
+  clearNegotiations,
+  createNegotiations,
+  discardFrameworkInverseOffers,
+  forgetRefusals,
+} from './inverse-offers.ts'
 import { frameworkMessage, type MasterStatus } from './messages.ts'
 import { allocateSoon, discardFrameworkOffers, rescindOffer } from './offers.ts'
 import { masterInfo } from './options.ts'
@@ -141,7 +146,7 @@ export function createFramework(turn: Turn, info: FrameworkInfo): Framework {
     executors: new Map(),
     offers: new Set(),
     inverseOffers: new Set(),
-    negotiations: new Map(),
+    negotiations: createNegotiations(),
     usedOn: new Map(),
     counters: new Map(),
   }
@@ -338,7 +343,7 @@ export function removeFramework(turn: Turn, framework: Framework, why: string): 
   }
   discardFrameworkOffers(turn, framework)
   discardFrameworkInverseOffers(turn, framework)
-  framework.negotiations.clear()
+  clearNegotiations(framework)
   endEverything(turn, framework)
   framework.unregisteredAtMs = turn.atMs
   state.frameworks.delete(framework.id)

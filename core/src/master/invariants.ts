@@ -109,13 +109,12 @@ function checkInverseOffers(state: MasterState): void {
     assert(framework?.inverseOffers.has(id) === true, `inverse offer ${id} is known to its framework`)
     assert(agent?.inverseOffers.has(id) === true, `inverse offer ${id} is known to its agent`)
     assert(framework.streamId !== undefined && agent.active, 'inverse offers are between active ones')
-    assert(framework.negotiations.get(`${kind} ${agentId}`)?.offerId === id, 'an inverse offer is negotiated')
+    assert(framework.negotiations[kind].get(agentId)?.offerId === id, 'an inverse offer is negotiated')
     asked.add(id)
   }
   for (const { inverseOffers, negotiations } of state.frameworks.values()) {
     for (const id of inverseOffers) assert(asked.has(id), `inverse offer ${id} of a framework is in the books`)
-    for (const [key, { offerId }] of negotiations) {
-      const [, agentId = ''] = key.split(' ')
+    for (const [agentId, { offerId }] of [...negotiations.maintenance, ...negotiations.reclaim]) {
       assert(state.agents.has(agentId), `what is negotiated is about an agent in the books: ${agentId}`)
       assert(offerId === undefined || inverseOffers.has(offerId), 'a negotiation knows what is outstanding')
     }

@@ -187,7 +187,7 @@ test('an agent that is lost leaves nothing negotiated', (t) => {
   const it = scene()
   it.ask('maintenance')
   it.stage.operate({ type: 'MARK_AGENT_GONE', mark_agent_gone: { agent_id: { value: it.agent.id } } })
-  t.is(it.stage.state.frameworks.get(it.framework.id)!.negotiations.size, 0)
+  t.is(it.stage.state.frameworks.get(it.framework.id)!.negotiations.maintenance.size, 0)
 })
 
 test('a framework that goes or fails over is asked nothing any more', (t) => {

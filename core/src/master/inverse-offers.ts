@@ -25,6 +25,8 @@ import { refuseMs } from './offers.ts'
 import type { Agent, Framework, InverseOfferKind, MasterInverseOffer, Negotiation } from './state.ts'
 import { cancelTimer, note, sendEvent, setTimer, type Turn } from './turn.ts'
 
+const KINDS: readonly InverseOfferKind[] = ['maintenance', 'reclaim']
+
 /** What a framework shall be asked for. */
 export interface InverseOfferRequest {
   readonly framework: Framework
@@ -93,7 +95,7 @@ function createInverseOffer(turn: Turn, request: InverseOfferRequest): MasterInv
 
 /** What a framework said last about an agent, and whether it is being asked now; undefined = it never was. */
 export function negotiation(framework: Framework, agentId: string, kind: InverseOfferKind): Negotiation | undefined {
-  return framework.negotiations.get(negotiationKey(agentId, kind))
+  return framework.negotiations[kind].get(agentId)
 }
 
 /** Whether a framework asked not to be asked about this agent now. */
@@ -102,16 +104,11 @@ export function isRefused(framework: Framework, agentId: string, kind: InverseOf
 }
 
 function negotiationFor(framework: Framework, agentId: string, kind: InverseOfferKind): Negotiation {
-  const key = negotiationKey(agentId, kind)
-  const known = framework.negotiations.get(key)
+  const known = negotiation(framework, agentId, kind)
   if (known !== undefined) return known
   const fresh: Negotiation = { offerId: undefined, answer: undefined, refusedUntilMs: 0 }
-  framework.negotiations.set(key, fresh)
+  framework.negotiations[kind].set(agentId, fresh)
   return fresh
-}
-
-function negotiationKey(agentId: string, kind: InverseOfferKind): string {
-  return `${kind} ${agentId}`
 }
 
 function outstanding(turn: Turn, framework: Framework, agentId: string, kind: InverseOfferKind) {
@@ -193,17 +190,22 @@ export function discardFrameworkInverseOffers(turn: Turn, framework: Framework):
 
 /** Ends the framework's filters of inverse offers: it may be asked again at once (REVIVE, or it was away). */
 export function forgetRefusals(framework: Framework): void {
-  for (const said of framework.negotiations.values()) said.refusedUntilMs = 0
+  for (const kind of KINDS) for (const said of framework.negotiations[kind].values()) said.refusedUntilMs = 0
 }
 
 /** Forgets what was said about an agent: it is gone, or what is asked of it has changed. O(frameworks). */
-export function forgetNegotiations(
-  turn: Turn,
-  agentId: string,
-  kinds: readonly InverseOfferKind[] = ['maintenance', 'reclaim'],
-): void {
-  for (const framework of turn.state.frameworks.values()) {
-    if (framework.negotiations.size === 0) continue
-    for (const kind of kinds) framework.negotiations.delete(negotiationKey(agentId, kind))
+export function forgetNegotiations(turn: Turn, agentId: string, kinds: readonly InverseOfferKind[] = KINDS): void {
+  for (const { negotiations } of turn.state.frameworks.values()) {
+    for (const kind of kinds) negotiations[kind].delete(agentId)
   }
+}
+
+/** Of a framework that has been asked nothing. */
+export function createNegotiations(): Framework['negotiations'] {
+  return { maintenance: new Map(), reclaim: new Map() }
+}
+
+/** Forgets all that was said with a framework: it is over. */
+export function clearNegotiations({ negotiations }: Framework): void {
+  for (const kind of KINDS) negotiations[kind].clear()
 }

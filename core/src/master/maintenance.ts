@@ -21,7 +21,6 @@ import {
   createInverseOffers,
   forgetNegotiations,
   type InverseOfferRequest,
-  isRefused,
   negotiation,
   rescindAgentInverseOffers,
 } from './inverse-offers.ts'
@@ -29,7 +28,7 @@ import { type Machine, machineKey, sameUnavailability } from './machines.ts'
 import { machinesError, machineText, scheduleError } from './maintenance-validation.ts'
 import { timeInfo } from './messages.ts'
 import { allocateSoon, rescindAgentOffers } from './offers.ts'
-import type { Agent, Framework, MasterState } from './state.ts'
+import type { Agent, MasterState } from './state.ts'
 import { commit, note, respond, type Turn } from './turn.ts'
 
 /** The machine an agent's place is on, when it is in the schedule. */
@@ -182,22 +181,25 @@ function ask(turn: Turn, agentIds: Iterable<string>): void {
   const requests: InverseOfferRequest[] = []
   for (const agentId of agentIds) {
     const agent = turn.state.agents.get(agentId)
-    const unavailability = agent?.unavailability
-    if (agent === undefined || unavailability === undefined) continue
-    for (const framework of frameworksWithSomething(turn, agent)) {
-      const isAsked = negotiation(framework, agentId, 'maintenance')?.offerId !== undefined
-      if (isAsked || isRefused(framework, agentId, 'maintenance', turn.atMs)) continue
-      requests.push({ framework, agent, kind: 'maintenance', unavailability })
-    }
+    if (agent !== undefined) requestOn(turn, agent, requests)
   }
   if (requests.length > 0) createInverseOffers(turn, requests)
 }
 
-/** Frameworks that would lose something: tasks, executors or offers. */
-function frameworksWithSomething({ state }: Turn, agent: Agent): Framework[] {
-  const ids = new Set(agent.usedBy.keys())
-  for (const id of agent.offers) ids.add(state.offers.get(id)!.frameworkId)
-  return [...ids].map((id) => state.frameworks.get(id)!)
+/** Frameworks that would lose something are asked: tasks, executors or offers. Goes over all agents of a schedule each second. */
+function requestOn({ state, atMs }: Turn, agent: Agent, requests: InverseOfferRequest[]): void {
+  const { unavailability } = agent
+  if (unavailability === undefined || !agent.active) return
+  const firstOfAgent = requests.length
+  const consider = (frameworkId: string): void => {
+    const framework = state.frameworks.get(frameworkId)!
+    const said = negotiation(framework, agent.id, 'maintenance')
+    if (said?.offerId !== undefined || (said !== undefined && said.refusedUntilMs > atMs)) return
+    for (let at = firstOfAgent; at < requests.length; at++) if (requests[at]!.framework === framework) return
+    requests.push({ framework, agent, kind: 'maintenance', unavailability })
+  }
+  for (const frameworkId of agent.usedBy.keys()) consider(frameworkId)
+  for (const offerId of agent.offers) consider(state.offers.get(offerId)!.frameworkId)
 }
 
 /** GET_MAINTENANCE_SCHEDULE: the schedule as it was given, without machines that are up again. */

@@ -165,8 +165,8 @@ export interface Framework {
   readonly executors: Map<string, Map<string, MasterExecutor>>
   readonly offers: Set<string>
   readonly inverseOffers: Set<string>
-  /** `kind agent id` → what was said about giving it up. */
-  readonly negotiations: Map<string, Negotiation>
+  /** By agent id: what was said about giving it up. */
+  readonly negotiations: Readonly<Record<InverseOfferKind, Map<string, Negotiation>>>
   /** Agent id → what its tasks and executors hold there. */
   readonly usedOn: Map<string, Resources>
   readonly counters: Counters
