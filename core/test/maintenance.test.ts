@@ -9,9 +9,13 @@ import { isthmus, type Program, temporaryFolder, until } from './programs.ts'
 const START = '1900000000123456789'
 
 async function startMaster(t: ExecutionContext): Promise<Endpoint> {
-  const program = isthmus(t, ['master', '--ip=127.0.0.1', '--port=0', `--work_dir=${temporaryFolder(t)}`])
+  return (await masterIn(t, temporaryFolder(t))).master
+}
+
+async function masterIn(t: ExecutionContext, workDir: string): Promise<{ program: Program; master: Endpoint }> {
+  const program = isthmus(t, ['master', '--ip=127.0.0.1', '--port=0', `--work_dir=${workDir}`])
   const [, url = ''] = await program.said(/^ready (\S+)\n/m)
-  return parseEndpoint(url)!
+  return { program, master: parseEndpoint(url)! }
 }
 
 function startAgent(t: ExecutionContext, master: Endpoint): Program {
@@ -127,4 +131,20 @@ test('the pages of maintenance refuse what they cannot read, with 400', async (t
   )
   t.is(await get(master, '/maintenance/schedule'), '{}')
   t.is(await get(master, '/maintenance/status'), '{}')
+})
+
+test('the schedule and what is down outlive a master that is killed', async (t) => {
+  const workDir = temporaryFolder(t)
+  const first = await masterIn(t, workDir)
+  const machine = '{"hostname":"Node-1.test","ip":"127.0.0.1"}'
+  const schedule = `{"windows":[{"machine_ids":[${machine}],"unavailability":{"start":{"nanoseconds":${START}}}}]}`
+  t.is(await post(first.master, '/maintenance/schedule', schedule), '200 ')
+  t.is(await post(first.master, '/machine/down', `[${machine}]`), '200 ')
+  first.program.child.kill('SIGKILL')
+  await first.program.ended
+  const { master } = await masterIn(t, workDir)
+  t.is(await get(master, '/maintenance/schedule'), schedule)
+  t.is(await get(master, '/maintenance/status'), `{"down_machines":[${machine}]}`)
+  await startAgent(t, master).ended
+  t.deepEqual(((await getJson(master, '/slaves')) as { slaves: unknown[] }).slaves, [])
 })
