@@ -215,21 +215,19 @@ test('an executor that does not subscribe within a minute is destroyed and its t
   t.is(agent.told.at(-1)?.exited_executor?.wait_status ?? 9, 9)
 })
 
-for (const { framework, state } of [
-  { framework: FRAMEWORK, state: 'TASK_LOST' },
-  { framework: AWARE, state: 'TASK_DROPPED' },
-]) {
-  test(`when an executor ends, tasks it was told of fail, others are ${state}`, (t) => {
+for (const framework of [FRAMEWORK, AWARE]) {
+  const kind = framework === AWARE ? 'PARTITION_AWARE' : 'plain'
+  test(`when an executor ends its tasks fail, also those it was not told of (${kind})`, (t) => {
     const agent = running(framework)
     agent.report('t', 'TASK_RUNNING')
     const streamId = agent.kinds('openStream')[0]?.streamId ?? ''
     agent.post({ kind: 'executorStreamClosed', atMs: agent.atMs, streamId })
     launch(agent, 'queued', {}, framework)
     agent.exit(agent.lastLaunched, 4 << 8)
-    const words = ['REASON_EXECUTOR_TERMINATED', 'Executor terminated'] as const
+    const words = ['TASK_FAILED', 'REASON_EXECUTOR_TERMINATED', 'Executor terminated'] as const
     t.deepEqual(ends(agent).slice(1).sort(), [
-      ['queued', state, ...words],
-      ['t', 'TASK_FAILED', ...words],
+      ['queued', ...words],
+      ['t', ...words],
     ])
     t.is(agent.told.find(({ type }) => type === 'EXITED_EXECUTOR')?.exited_executor?.wait_status, 1024)
   })

@@ -9,7 +9,7 @@ import { launchExecutor, updateContainer } from './containers.ts'
 import { printDuration } from './environment.ts'
 import type { Limitation } from './events.ts'
 import { executorEnded } from './executors.ts'
-import { type AgentTask, type EndCause, type Executor, findExecutor, liveTasks, lostState } from './state.ts'
+import { type AgentTask, type EndCause, type Executor, findExecutor, liveTasks } from './state.ts'
 import { updateTask } from './status-updates.ts'
 import { cancelTimer, emit, note, setTimer, type Turn } from './turn.ts'
 
@@ -134,7 +134,7 @@ export function customLaunchFailed(turn: Turn, executor: Executor, failure: EndC
   executorEnded(turn, executor, SIGKILLED)
 }
 
-/** Its process is gone: with it all its tasks. Those it was never told of are lost, not failed. */
+/** Its process is gone: with it all its tasks fail, also those it was never told of. */
 export function customExited(
   turn: Turn,
   executor: Executor,
@@ -145,11 +145,10 @@ export function customExited(
 }
 
 function endTasksOf(turn: Turn, executor: Executor, cause: EndCause | undefined): void {
-  const lost = lostState(turn.state.frameworks.get(executor.frameworkId))
   for (const task of liveTasks(executor)) {
     const { state, reason, message } = task.endCause ??
       cause ?? {
-        state: task.phase === 'staging' ? lost : ('TASK_FAILED' as const),
+        state: 'TASK_FAILED' as const,
         reason: 'REASON_EXECUTOR_TERMINATED' as const,
         message: 'Executor terminated',
       }
