@@ -46,13 +46,20 @@ export const DEFECTS: readonly Defect[] = [
   {
     name: 'offer-leaked',
     about: 'some declined offers never return to the pool',
-    rules: ['sums are exact', 'what is free is offered', 'work is done', 'guarantees are kept', 'refusals hold'],
+    rules: [
+      'sums are exact',
+      'what is free is offered',
+      'work is done',
+      'guarantees are kept',
+      'refusals hold',
+      'invariants hold',
+    ],
     seams: () => forgetRecoveries((refusal) => refusal !== undefined),
   },
   {
     name: 'resources-leaked',
     about: 'what some ended tasks held never returns to the pool',
-    rules: ['sums are exact', 'work is done', 'guarantees are kept', 'what is free is offered'],
+    rules: ['sums are exact', 'work is done', 'guarantees are kept', 'what is free is offered', 'invariants hold'],
     seams: () => forgetRecoveries((refusal) => refusal === undefined),
   },
   {
