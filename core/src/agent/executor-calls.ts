@@ -173,7 +173,10 @@ function withCause(
   cause: EndCause | undefined,
 ): NonNullable<Call['update']>['status'] {
   if (cause?.reason === undefined || status.state !== cause.state || status.reason !== undefined) return status
-  return { ...status, reason: cause.reason }
+  const { reason, message: words } = cause
+  return words === undefined || status.message !== undefined
+    ? { ...status, reason }
+    : { ...status, reason, message: words }
 }
 
 function message(turn: Turn, call: Call): void {

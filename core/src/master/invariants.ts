@@ -5,6 +5,7 @@ import { assert } from '../base/assert.ts'
 import { addAll, type Bag, contains, sameBag, unallocated } from './bag.ts'
 import { machineKey, sameUnavailability } from './machines.ts'
 import { holdsResources } from './messages.ts'
+import { checkReclaims } from './reclaim/invariants.ts'
 import { addSums, roleSums, sumsOf } from './role-sums.ts'
 import type { Agent, Framework, MasterState } from './state.ts'
 
@@ -16,6 +17,7 @@ export function checkInvariants(state: MasterState): void {
   checkOffers(state)
   checkInverseOffers(state)
   checkMaintenance(state)
+  checkReclaims(state)
   checkConnections(state)
   checkBounds(state)
   if (state.allocator instanceof Allocator) checkAllocator(state.allocator)

@@ -244,6 +244,10 @@ const operatorCalls: fc.Arbitrary<OperatorCall> = fc.oneof(
       update_quota: { force: true, quota_configs: [{ role: 'other', guarantees: { cpus: { value: 5 } } }] },
     },
     { type: 'REMOVE_QUOTA', remove_quota: { role: 'golden' } },
+    {
+      type: 'UPDATE_QUOTA',
+      update_quota: { force: true, quota_configs: [{ role: 'other', guarantees: { cpus: { value: 8 } } }] },
+    },
     { type: 'TEARDOWN', teardown: { framework_id: { value: 'm-0000' } } },
     { type: 'START_MAINTENANCE', start_maintenance: {} },
     { type: 'GET_MAINTENANCE_STATUS' },
@@ -385,6 +389,7 @@ const BOUNDS: Partial<MasterFlags> = {
   maxCompletedTasksPerFramework: 3,
   maxUnreachableTasksPerFramework: 2,
   maxOperatorEventStreamSubscribers: 2,
+  reclaim: { afterMs: 2_000, noticeMs: 2_000, maxGraceMs: 1_000, policy: 'newest' },
 }
 
 const policies: fc.Arbitrary<Partial<MasterFlags>> = fc.record({

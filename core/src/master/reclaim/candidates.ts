@@ -33,8 +33,10 @@ export function candidatesOf(state: MasterState, passing: Passing): Candidate[] 
       if (framework !== undefined) all.push(...runningOf(state, agent, framework))
     }
   }
+  // Tasks go with their executor.
+  const going = new Set(all.flatMap(({ key, includes }) => (passing.isTaken(key) ? includes : [])))
   return all.filter(({ key, includes, losses }) => {
-    return losses.length > 0 && !passing.isTaken(key) && !includes.some(passing.isTaken)
+    return losses.length > 0 && !passing.isTaken(key) && !going.has(key) && !includes.some(passing.isTaken)
   })
 }
 
