@@ -154,6 +154,15 @@ test('a command task finds its volume in its sandbox', (t) => {
   t.deepEqual(agent.kinds('launchContainer')[0]?.spec.volumes, [VOLUME])
 })
 
+test('an executor with a volume that this agent does not have is refused', (t) => {
+  const agent = new Rehearsal()
+  agent.run({ id: 't', command: undefined, executor: { ...CUSTOM, resources: [VOLUME] } })
+  t.deepEqual(agent.launched, [])
+  const [status] = agent.statuses()
+  t.is(status?.reason, 'REASON_RESOURCES_UNKNOWN')
+  t.regex(status?.message ?? '', /being used by the executor are unknown to the agent: disk.*\[v:data\]:10$/)
+})
+
 test('a custom executor gets the volumes of each of its tasks while they run', (t) => {
   const agent = withVolume()
   agent.run({ id: 'a', command: undefined, executor: CUSTOM })

@@ -238,6 +238,43 @@ test('tasks share what was offered once; the volume is offered to others beside 
   stage.pass(1000)
 })
 
+test('the tasks of a group share a volume as well', (t) => {
+  const on = scene()
+  const shared = volume('a', 10, { shared: {} })
+  const tasks = ['x', 'y'].map((id) => on.stage.task(on.agent, id, { resources: [scalar('cpus', 0.1), shared] }))
+  const executor = {
+    type: 'DEFAULT',
+    executor_id: { value: 'e' },
+    resources: [scalar('cpus', 0.1), scalar('mem', 32), scalar('disk', 1)],
+  } as const
+  const group: OfferOperation = { type: 'LAUNCH_GROUP', launch_group: { executor, task_group: { tasks } } }
+  t.deepEqual(accept(on, reserve(reserved('disk', 10)), create(shared), group), [])
+  for (const id of ['x', 'y']) on.stage.update(on.agent, on.framework, id, 'TASK_FINISHED')
+  on.stage.pass(1000)
+  t.deepEqual(accept(on, destroy(shared)), [])
+})
+
+test('a shared volume is not destroyed while a task of another framework uses it', (t) => {
+  const on = scene()
+  const { stage, agent } = on
+  const shared = volume('a', 10, { shared: {} })
+  accept(on, reserve(reserved('disk', 10)), create(shared))
+  stage.say(on.framework, { type: 'SUPPRESS' })
+  const other = stage.subscribe({
+    roles: ['golden'],
+    capabilities: [{ type: 'MULTI_ROLE' }, { type: 'SHARED_RESOURCES' }, { type: 'RESERVATION_REFINEMENT' }],
+  })
+  stage.pass(1000)
+  t.deepEqual(accept({ ...on, framework: other }, launch(on, 't', shared)), [])
+  stage.say(other, { type: 'SUPPRESS' })
+  stage.say(on.framework, { type: 'REVIVE' })
+  stage.pass(1000)
+  t.regex(accept(on, destroy(shared))[0] ?? '', /OPERATION_ERROR Persistent volumes in use/)
+  stage.update(agent, other, 't', 'TASK_FINISHED')
+  stage.pass(1000)
+  t.deepEqual(accept(on, destroy(shared)), [])
+})
+
 test('a shared volume is destroyed when no task uses it; other offers of it are rescinded', (t) => {
   const on = scene()
   const { stage, agent } = on
