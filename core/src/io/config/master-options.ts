@@ -75,18 +75,12 @@ function masterFlags(flags: FlagValues): MasterFlags {
 
 /** What is wrong with flags whose values are texts of their own, or undefined. */
 export function checkMasterFlags(flags: FlagValues): string | undefined {
-  for (const name of ['framework', 'role']) {
-    for (const pair of list(flags.text(`${name}_priorities`) ?? '')) {
-      if (/^.+=-?\d{1,9}$/.test(pair)) continue
-      return `flag --${name}_priorities: '${pair}' is not ${name}=number with a whole number of at most nine digits`
-    }
-  }
+  const policies = policiesProblem(flags)
+  if (policies !== undefined) return policies
   const roles = rolesProblem(flags)
   if (roles !== undefined) return roles
   const domain = readDomain(flags.text('domain'))
   if (!domain.ok) return domain.rejection.message
-  const factor = flags.number('allocator_agent_recovery_factor') ?? 0
-  if (factor < 0 || factor > 1) return `flag --allocator_agent_recovery_factor: ${factor} is not between 0 and 1`
   const zk = flags.text('zk')
   const url = zk === undefined ? undefined : readZooKeeperFlag('zk', zk)
   if (url?.ok === false) return url.rejection.message
@@ -96,6 +90,25 @@ export function checkMasterFlags(flags: FlagValues): string | undefined {
   if (registry !== 'in_memory' && registry !== 'replicated_log') {
     return `flag --registry: '${registry}' is not in_memory or replicated_log`
   }
+  return undefined
+}
+
+function policiesProblem(flags: FlagValues): string | undefined {
+  for (const name of ['framework', 'role']) {
+    for (const pair of list(flags.text(`${name}_priorities`) ?? '')) {
+      if (/^.+=-?\d{1,9}$/.test(pair)) continue
+      return `flag --${name}_priorities: '${pair}' is not ${name}=number with a whole number of at most nine digits`
+    }
+  }
+  const least = flags.text('min_allocatable_resources') ?? ''
+  for (const part of least.split(/[|;]/).filter((one) => one.trim() !== '')) {
+    if (/^\s*[^:;|]+:\s*\d+(\.\d+)?\s*$/.test(part)) continue
+    return `flag --min_allocatable_resources: '${part}' is not name:amount`
+  }
+  const size = flags.number('offer_constraints_re2_max_program_size') ?? 0
+  if (size < 0) return `flag --offer_constraints_re2_max_program_size: ${size} is below 0`
+  const factor = flags.number('allocator_agent_recovery_factor') ?? 0
+  if (factor < 0 || factor > 1) return `flag --allocator_agent_recovery_factor: ${factor} is not between 0 and 1`
   return undefined
 }
 
