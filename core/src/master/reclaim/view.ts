@@ -75,7 +75,7 @@ function whatFacts(state: MasterState, one: Reclaim | PastReclaim): JsonObject {
     kind: one.kind,
     id: one.id,
     framework_id: one.frameworkId,
-    framework: state.frameworks.get(one.frameworkId)?.info.name,
+    framework: (state.frameworks.get(one.frameworkId) ?? state.completedFrameworks.get(one.frameworkId))?.info.name,
     agent_id: one.agentId,
     hostname: state.agents.get(one.agentId)?.info.hostname,
     chosen: one.chosenAtMs / 1000,
