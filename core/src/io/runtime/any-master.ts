@@ -14,10 +14,11 @@ export class AnyMaster {
   readonly #address: MasterAddress
   readonly #finder: MasterFinder
   #peer: Peer | undefined
-  #why = 'ZooKeeper knows no leading master'
+  #why: string
 
   constructor(address: MasterAddress) {
     this.#address = address
+    this.#why = address.kind === 'zookeeper' ? 'ZooKeeper knows no leading master' : 'no answer in time'
     this.#finder = new MasterFinder({ address, told: (master) => this.#use(master), warn: (why) => (this.#why = why) })
     this.#finder.start()
   }
