@@ -47,6 +47,7 @@ export const DEFECTS: readonly Defect[] = [
     name: 'offer-leaked',
     about: 'some declined offers never return to the pool',
     rules: [
+      'invariants hold',
       'sums are exact',
       'what is free is offered',
       'work is done',
@@ -59,7 +60,14 @@ export const DEFECTS: readonly Defect[] = [
   {
     name: 'resources-leaked',
     about: 'what some ended tasks held never returns to the pool',
-    rules: ['sums are exact', 'work is done', 'guarantees are kept', 'what is free is offered', 'invariants hold'],
+    rules: [
+      'invariants hold',
+      'sums are exact',
+      'work is done',
+      'guarantees are kept',
+      'what is free is offered',
+      'invariants hold',
+    ],
     seams: () => forgetRecoveries((refusal) => refusal === undefined),
   },
   {

@@ -92,17 +92,38 @@ export function generateWorkload(seed: number, size: WorkloadSize): Workload {
   const agents = [
     { count: size.agents, cpus, memoryMb: 1024 * (1 + nextInteger(random, 3)), diskMb: 10_000, ports: 20 },
   ]
-  const frameworks = Array.from({ length: size.frameworks }, (_, at) => generateFramework(random, at, size, cpus))
+  const generated = Array.from({ length: size.frameworks }, (_, at) => generateFramework(random, at, size, cpus))
+  const isCrowded = nextFraction(random) < 0.2
+  const frameworks = isCrowded ? crowded(random, generated, size) : generated
   const used = [...new Set(frameworks.map(({ role }) => role.split('/')[0]!))]
   const quotas = used.flatMap((role) => {
-    if (nextFraction(random) >= 0.35) return []
+    const isNeedy = isCrowded && role === frameworks.at(-1)!.role.split('/')[0]
+    if (!isNeedy && nextFraction(random) >= 0.35) return []
     const holders = frameworks.filter((one) => one.role.split('/')[0] === role && !one.suppresses).length
-    return [generateQuota(random, role, { agents: agents[0]!, roles: used.length, holders, minutes: size.minutes })]
+    const shared = { agents: agents[0]!, roles: isCrowded ? 1 : used.length, holders, minutes: size.minutes }
+    const quota = generateQuota(random, role, shared)
+    return isCrowded && !isNeedy ? [{ ...quota, guarantees: {} }] : [quota]
   })
   const weights = used.flatMap((role) =>
     nextFraction(random) < 0.25 ? [{ atSeconds: 0, role, weight: 1 + nextInteger(random, 4) }] : [],
   )
   return { minutes: size.minutes, agents, frameworks, quotas, weights }
+}
+
+/** Long tasks fill the machines; the last framework comes when they are full, so that it needs what is guaranteed to its role. */
+function crowded(random: Random, frameworks: readonly WorkloadFramework[], size: WorkloadSize): WorkloadFramework[] {
+  const halfSeconds = size.minutes * 30
+  return frameworks.map((framework, at) => {
+    const isLast = at === frameworks.length - 1
+    const jobs = framework.jobs.map((job) => ({
+      ...job,
+      tasks: 2 * job.tasks,
+      seconds: 60 + nextInteger(random, 90),
+      killAfterSeconds: 0,
+      atSeconds: Math.floor(job.atSeconds / 2 + (isLast ? halfSeconds : 0)),
+    }))
+    return { ...framework, jobs }
+  })
 }
 
 function generateFramework(random: Random, at: number, size: WorkloadSize, cpus: number): WorkloadFramework {

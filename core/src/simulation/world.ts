@@ -15,6 +15,7 @@
 
 import { AssertionError } from '../base/assert.ts'
 import { createRandom, nextFraction, nextUint32, type Random } from '../base/random.ts'
+import type { MasterFlags, ReclaimFlags } from '../master/options.ts'
 import { AgentHost } from './agent-host.ts'
 import type { Checker } from './checkers/checker.ts'
 import { checkSums } from './checkers/sums.ts'
@@ -93,6 +94,8 @@ const WORLD_FLAGS = {
   maxAgentPingTimeouts: 4,
   agentReregisterTimeoutMs: 60_000,
 }
+
+const RECLAIM = { afterMs: 10_000, noticeMs: 10_000, maxGraceMs: 5_000 }
 
 /** One world; `run` lets it live. */
 export class World implements Surroundings {
@@ -299,12 +302,11 @@ export class World implements Surroundings {
   }
 }
 
-/** Some worlds have offers that time out. */
-function flagsOf(seed: number): MasterWorldFlags {
-  return { ...WORLD_FLAGS, offerTimeoutMs: seed % 3 === 0 ? 10_000 : 0 }
+/** Some worlds have offers that time out, or take back what is guaranteed. */
+function flagsOf(seed: number): Partial<MasterFlags> {
+  const reclaim: ReclaimFlags = { ...RECLAIM, policy: seed % 4 === 0 ? 'newest' : 'fewest' }
+  return { ...WORLD_FLAGS, offerTimeoutMs: seed % 3 === 0 ? 10_000 : 0, reclaim: seed % 2 === 0 ? reclaim : undefined }
 }
-
-type MasterWorldFlags = typeof WORLD_FLAGS & { readonly offerTimeoutMs: number }
 
 function resourcesOf({ cpus, memoryMb, diskMb, ports }: WorkloadAgents) {
   const scalar = (name: string, value: number) => ({ name, type: 'SCALAR' as const, scalar: { value } })
