@@ -7,14 +7,11 @@ import type { Call, Response, ResponseGetContainersContainer } from '@isthmus/pr
 import type { ResourceStatistics } from '@isthmus/proto/gen/mesos'
 import { isTerminal } from '../framework/task-states.ts'
 import { validateAgentCall } from './call-validation.ts'
-import type { ContainerLimits, ContainerResources } from './effects.ts'
 import { containerCalled, readContainerId } from './operator-containers.ts'
 import { toTask } from './registration.ts'
-import { containerLimits, containerResources } from './resources.ts'
 import type { AgentFramework, AgentState, AgentTask, Executor } from './state.ts'
 import { emit, respond, type Turn } from './turn.ts'
-
-const BYTES_PER_MB = 1_048_576
+import { limitsOf } from './usage.ts'
 
 /** Answers one operator call. */
 export function operatorCalled(turn: Turn, requestId: string, call: Call): void {
@@ -140,16 +137,14 @@ function executorContainer(executor: Executor, atMs: number): ResponseGetContain
     executor_name: executor.info.name ?? '',
     container_id,
     container_status: { container_id, executor_pid: executor.pid },
-    resource_statistics: statisticsOf(executor, atMs),
+    resource_statistics: limitsOf(executor, atMs),
   }
 }
 
 function nestedContainers(executor: Executor, atMs: number): ResponseGetContainersContainer[] {
   if (executor.kind !== 'default') return []
   return [...executor.tasks.values()].flatMap(({ containerId, phase, pid }) =>
-    containerId === undefined || phase === 'ended'
-      ? []
-      : [nestedContainer(containerId, pid, statisticsOf(executor, atMs))],
+    containerId === undefined || phase === 'ended' ? [] : [nestedContainer(containerId, pid, limitsOf(executor, atMs))],
   )
 }
 
@@ -160,18 +155,6 @@ function nestedContainer(
 ): ResponseGetContainersContainer {
   const container_id = readContainerId(containerId)
   return { container_id, container_status: { container_id, executor_pid: pid }, resource_statistics: statistics }
-}
-
-function statisticsOf(executor: Executor, atMs: number): ResourceStatistics {
-  const requests: ContainerResources = containerResources(executor)
-  const limits: ContainerLimits | undefined = containerLimits(executor)
-  const limitMb = limits?.memoryMb ?? requests.memoryMb
-  return {
-    timestamp: atMs / 1000,
-    cpus_soft_limit: requests.cpusMilli / 1000,
-    mem_soft_limit_bytes: Math.round(requests.memoryMb * BYTES_PER_MB),
-    mem_limit_bytes: Number.isFinite(limitMb) ? Math.round(limitMb * BYTES_PER_MB) : undefined,
-  }
 }
 
 /** Those with something here, and those that have ended. */

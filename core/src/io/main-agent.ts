@@ -19,6 +19,7 @@ import { openAgentParts } from './runtime/agent-parts.ts'
 import type { AgentProcessMessage } from './runtime/agent-process.ts'
 import { agentRouter, agentVersion, allAgentMetrics } from './runtime/agent-router.ts'
 import { AgentShell } from './runtime/agent-shell.ts'
+import { loadOversubscription } from './runtime/oversubscription-modules.ts'
 
 /** The command `isthmus agent`. */
 export const AGENT_PROGRAM: Program = {
@@ -66,6 +67,8 @@ async function run(flags: FlagValues, settings: AgentSettings, log: Log): Promis
   const ended = new Promise<number>((resolveEnd) => {
     end = resolveEnd
   })
+  const oversubscription = await loadOversubscription(flags).catch((error: unknown) => IoError.from(error))
+  if (oversubscription instanceof IoError) return refuse(oversubscription.message, EXIT_USAGE)
   const state = createAgent(options.value)
   const parts = openAgentParts({ flags, settings, log })
   const { files } = parts
@@ -86,6 +89,7 @@ async function run(flags: FlagValues, settings: AgentSettings, log: Log): Promis
     },
     checks: parts.checks,
     resources,
+    oversubscription,
     environment: (own) => ({ ...settings.environment, ...own }),
     registered: (agentId) => announce(agentId, urlOf(options.value), log),
     ended: (reason, error) => {

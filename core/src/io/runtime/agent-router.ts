@@ -3,7 +3,7 @@ import type { AgentState } from '../../agent/state.ts'
 import * as views from '../../agent/views.ts'
 import { BUILD } from '../config/build.ts'
 import type { FlagValues } from '../config/flags.ts'
-import type { Containerizer, ContainerUsage } from '../containers/container.ts'
+import type { Containerizer } from '../containers/container.ts'
 import type { VirtualFiles } from '../disk/virtual-files.ts'
 import { agentRoutes, type ContainersQuery } from '../http/agent-routes.ts'
 import { commonRoutes } from '../http/common-pages.ts'
@@ -12,6 +12,7 @@ import type { LoggingToggle } from '../http/logging.ts'
 import { type Route, Router } from '../http/routes.ts'
 import { agentMetrics } from '../observe/agent-metrics.ts'
 import { systemMetrics } from '../observe/system-metrics.ts'
+import { readContainers, useOf } from './container-statistics.ts'
 
 /** What an agent's routes show. */
 export interface AgentRouterOptions {
@@ -81,23 +82,11 @@ async function statisticsPage(options: AgentRouterOptions): Promise<unknown> {
   return all.map(({ container_id: _id, status: _status, ...rest }) => rest)
 }
 
-async function withUsage(options: AgentRouterOptions): Promise<Readonly<Record<string, unknown>>[]> {
-  return Promise.all(
-    views.containersPage(options.state).map(async (container) => {
-      const usage = await options.containerizer()?.usage(String(container.container_id))
-      const limits = container.statistics as Readonly<Record<string, number>>
-      return { ...container, statistics: { ...limits, ...statistics(usage), timestamp: Date.now() / 1000 } }
-    }),
-  )
-}
-
-function statistics(usage: ContainerUsage | undefined): Record<string, number> {
-  if (usage === undefined) return {}
-  return {
-    cpus_user_time_secs: usage.cpuUserMs / 1000,
-    cpus_system_time_secs: usage.cpuSystemMs / 1000,
-    mem_rss_bytes: usage.rssBytes,
-    processes: usage.processCount,
-    threads: usage.threadCount,
-  }
+async function withUsage({ state, containerizer }: AgentRouterOptions): Promise<Readonly<Record<string, unknown>>[]> {
+  const uses = await readContainers(state, containerizer())
+  return views.containersPage(state).map((container) => {
+    const limits = container.statistics as Readonly<Record<string, number>>
+    const used = useOf(String(container.container_id), uses)
+    return { ...container, statistics: { ...limits, ...used, timestamp: Date.now() / 1000 } }
+  })
 }

@@ -25,8 +25,11 @@ import { RecordStreams } from '../http/streams.ts'
 import { IoError } from '../io-error.ts'
 import type { Log } from '../observe/logger.ts'
 import { AgentLink } from './agent-link.ts'
+import { readContainers, withStatistics } from './container-statistics.ts'
 import { Loop } from './loop.ts'
 import { type MasterAddress, MasterFinder } from './master-finder.ts'
+import { Oversubscription } from './oversubscription.ts'
+import type { OversubscriptionModules } from './oversubscription-modules.ts'
 import { hideSandbox, showSandbox } from './sandbox-files.ts'
 
 /** What an agent's shell needs. */
@@ -40,6 +43,7 @@ export interface AgentShellOptions {
   readonly checks: CheckRunner
   /** Where reservations and volumes are kept. */
   readonly resources: Pick<ResourceStore, 'store' | 'settled'>
+  readonly oversubscription: OversubscriptionModules
   /** What every process gets besides the environment that the machine decides. */
   readonly environment: (environment: Readonly<Record<string, string>>) => Readonly<Record<string, string>>
   /** The master has given the agent its id. */
@@ -68,6 +72,7 @@ export class AgentShell {
   readonly #finder: MasterFinder
   #master: Endpoint | undefined
   #containerizer: Containerizer | undefined
+  #oversubscription: Oversubscription | undefined
 
   constructor(options: AgentShellOptions) {
     this.#options = options
@@ -130,6 +135,9 @@ export class AgentShell {
   begin(containerizer: Containerizer): void {
     this.#containerizer = containerizer
     this.#finder.start()
+    const { state, log, oversubscription: modules } = this.#options
+    const post = (event: AgentEvent): void => this.#post(event)
+    this.#oversubscription = new Oversubscription({ state, log, modules, containerizer, now: this.#loop.now, post })
   }
 
   /** Asks the machine to stop every executor; `ended` is told when it has. */
@@ -140,6 +148,7 @@ export class AgentShell {
   /** Ends everything: containers, streams, the link. */
   async stop(): Promise<void> {
     this.#loop.stop()
+    this.#oversubscription?.stop()
     this.#finder.stop()
     await this.#containerizer?.close()
     await this.#options.resources.settled()
@@ -184,7 +193,8 @@ export class AgentShell {
         this.#exchanges.respond(effect.requestId, effect.status, effect.text)
         return
       case 'respondMessage':
-        this.#respondMessage(effect.requestId, effect.response)
+        if (effect.response.get_containers === undefined) this.#respondMessage(effect.requestId, effect.response)
+        else void this.#respondContainers(effect.requestId, effect.response)
         return
       case 'openStream':
         this.#openStream(effect.requestId, effect.streamId)
@@ -259,6 +269,11 @@ export class AgentShell {
     this.#exchanges.respondMessage(requestId, (encoding) =>
       encodeMessage('mesos.v1.agent.Response', response, encoding),
     )
+  }
+
+  async #respondContainers(requestId: string, response: OperatorResponse): Promise<void> {
+    const uses = await readContainers(this.state, this.#containerizer)
+    this.#respondMessage(requestId, withStatistics(response, uses))
   }
 
   #openStream(requestId: string, streamId: string): void {
