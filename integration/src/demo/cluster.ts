@@ -20,6 +20,8 @@ export interface ClusterOptions {
   readonly agentCount: number
   /** What each agent offers, in the text form of --resources. */
   readonly agentResources: string
+  /** Further flags of `isthmus local`. */
+  readonly localFlags?: readonly string[]
   /** Further flags of the bridge. */
   readonly bridgeFlags: readonly string[]
   /** A Hadoop distribution folder for the NodeManagers; default: the jars of `distribution` as a class path. */
@@ -78,6 +80,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
       `--resources=${options.agentResources}`,
       `--work_dir=${join(runDir, 'cluster')}`,
       '--executor_shutdown_grace_period=5secs',
+      ...(options.localFlags ?? []),
     ],
     marks,
   )

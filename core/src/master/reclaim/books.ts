@@ -42,6 +42,8 @@ export interface Reclaim {
   readonly taskIds: readonly string[]
   readonly losses: readonly Loss[]
   readonly gives: Milli
+  /** What of it is needed: an executor may hold more, and its framework knows better what to let go. */
+  readonly share: Milli
   readonly reason: ReclaimReason
   readonly chosenAtMs: number
   phase: ReclaimPhase

@@ -6,26 +6,26 @@ import type { Agent, Framework, MasterExecutor, MasterState, MasterTask } from '
 import { killKey } from '../tasks.ts'
 import { isNothing, sum } from './amounts.ts'
 import type { Loss } from './floors.ts'
-import { countable, isOffered } from './pool.ts'
+import { countable } from './pool.ts'
 import { type Candidate, priorityOf } from './victims.ts'
-
-/** What is being taken back already, by key, is passed over. */
-export interface Passing {
-  readonly canUse: (agent: Agent) => boolean
-  /** Whether a key is taken already, or left alone for now. */
-  readonly isTaken: (key: string) => boolean
-}
 
 /** The key of a candidate; ids are free texts, so they come last. */
 export function keyOf(kind: Candidate['kind'], agentId: string, frameworkId: string, id: string): string {
   return `${kind} ${agentId} ${frameworkId} ${id}`
 }
 
-/** All candidates on agents whose resources would be of use. O(their offers, tasks and executors). */
-export function candidatesOf(state: MasterState, passing: Passing): Candidate[] {
+/**
+ * All candidates on some agents. O(their offers, tasks and executors).
+ *
+ * @param isTaken whether a key is being taken back already, or left alone for now
+ */
+export function candidatesOn(
+  state: MasterState,
+  agents: readonly Agent[],
+  isTaken: (key: string) => boolean,
+): Candidate[] {
   const all: Candidate[] = []
-  for (const agent of state.agents.values()) {
-    if (!isOffered(agent) || !passing.canUse(agent)) continue
+  for (const agent of agents) {
     for (const id of agent.offers) all.push(offerOf(state, agent, id))
     const frameworkIds = new Set([...agent.tasks.keys(), ...agent.executors.keys()])
     for (const frameworkId of frameworkIds) {
@@ -34,9 +34,9 @@ export function candidatesOf(state: MasterState, passing: Passing): Candidate[] 
     }
   }
   // Tasks go with their executor.
-  const going = new Set(all.flatMap(({ key, includes }) => (passing.isTaken(key) ? includes : [])))
+  const going = new Set(all.flatMap(({ key, includes }) => (isTaken(key) ? includes : [])))
   return all.filter(({ key, includes, losses }) => {
-    return losses.length > 0 && !passing.isTaken(key) && !going.has(key) && !includes.some(passing.isTaken)
+    return losses.length > 0 && !isTaken(key) && !going.has(key) && !includes.some(isTaken)
   })
 }
 

@@ -1,6 +1,6 @@
 /** What is done to victims: inverse offers, kills, shutdowns of executors; and the end of a reclaim. */
 
-import { addAll, type Bag } from '../bag.ts'
+import { addAll, type Bag, bagOf, toMessages } from '../bag.ts'
 import { count } from '../counters.ts'
 import { createInverseOffers, isRefused, negotiation, rescindInverseOffer } from '../inverse-offers.ts'
 import { holdsResources, timeInfo } from '../messages.ts'
@@ -8,6 +8,7 @@ import type { ReclaimFlags } from '../options.ts'
 import type { Agent, Framework, MasterState, MasterTask } from '../state.ts'
 import { killKey } from '../tasks.ts'
 import { note, sendToAgent, type Turn } from '../turn.ts'
+import type { Milli } from './amounts.ts'
 import type { Reclaim } from './books.ts'
 import { keyOf, lossesOf } from './candidates.ts'
 import type { Floors, Loss } from './floors.ts'
@@ -101,7 +102,20 @@ function bagsOf({ frameworks }: MasterState, one: Reclaim): Bag[] {
   const framework = frameworks.get(one.frameworkId)!
   const executor = one.kind === 'executor' ? framework.executors.get(one.agentId)?.get(one.id) : undefined
   const bags = tasksOf(framework, one).map(({ resources }) => resources)
-  return executor === undefined ? bags : [...bags, executor.resources]
+  return executor === undefined ? bags : [shareOf(addAll([...bags, executor.resources]), one.share)]
+}
+
+/** As much of the scalars as is needed. */
+function shareOf(bag: Bag, share: Milli): Bag {
+  const left: Record<string, number> = { ...share }
+  const part = toMessages(bag).flatMap((resource) => {
+    const wanted = (left[resource.name] ?? 0) / 1000
+    const value = Math.min(wanted, resource.scalar?.value ?? 0)
+    if (value <= 0) return []
+    left[resource.name] = Math.round((wanted - value) * 1000)
+    return [{ ...resource, scalar: { value } }]
+  })
+  return bagOf(part)
 }
 
 function tasksOf(framework: Framework, { taskIds, agentId }: Reclaim): MasterTask[] {

@@ -293,6 +293,47 @@ test('an executor is spared when its other tasks are needed for the guarantee of
   t.deepEqual(killsOf(agents[0]!), ['b'])
 })
 
+test('of an executor as a whole no more is asked for than is needed, and what its framework lets go is enough', (t) => {
+  const stage = new Rehearsal({ ...FLAGS })
+  const batch = stage.subscribe({ name: 'batch', roles: ['batch'] })
+  const agent = stage.register('one', [scalar('cpus', 4), scalar('mem', 4096), scalar('disk', 100)])
+  const executor = {
+    type: 'DEFAULT' as const,
+    executor_id: { value: 'e' },
+    framework_id: { value: batch.id },
+    resources: [scalar('cpus', 0.1), scalar('mem', 32), scalar('disk', 10)],
+  }
+  const groups = ['a', 'b', 'c'].map((id) => ({
+    type: 'LAUNCH_GROUP' as const,
+    launch_group: { executor, task_group: { tasks: [oneCpu(stage, agent, id)] } },
+  }))
+  const [offer = ''] = stage.offersOf(batch)
+  stage.say(batch, {
+    type: 'ACCEPT',
+    accept: { offer_ids: [{ value: offer }], operations: groups, filters: { refuse_seconds: 0 } },
+  })
+  for (const id of ['a', 'b', 'c']) stage.update(agent, batch, id, 'TASK_RUNNING')
+  stage.say(batch, { type: 'SUPPRESS' })
+  guarantee(stage, 'team', 1.5)
+  stage.subscribe({ name: 'team', roles: ['team'] })
+  stage.pass(13_000)
+  const [asked] = inverseOffersOf(batch)
+  t.deepEqual(
+    asked?.resources?.map(({ name, scalar: amount }) => [name, amount?.value]),
+    [['cpus', 0.6]],
+    '0.9 are free',
+  )
+  stage.say(batch, { type: 'KILL', kill: { task_id: { value: 'b' }, agent_id: { value: agent.id } } })
+  t.deepEqual(killsOf(agent), ['b'])
+  stage.update(agent, batch, 'b', 'TASK_KILLED')
+  stage.pass(40_000)
+  t.deepEqual(killsOf(agent), [])
+  t.deepEqual(
+    stage.state.reclaim.past.toArray().map(({ outcome }) => outcome),
+    ['stopped'],
+  )
+})
+
 test('frameworks that are away are not waited for', (t) => {
   const stage = new Rehearsal({ ...FLAGS })
   const batch = stage.subscribe({ name: 'batch', roles: ['batch'], failover_timeout: 10_000 })

@@ -6,7 +6,7 @@
  * checkReclaim (with the batch allocation, at most once a second)
  *   pool.ts        who is below a guarantee, what is free for whom     ─ need.ts   since when
  *   release        what is gone, or not needed any more                ─ cover.ts  what suffices
- *   candidates.ts → victims.ts   who goes                              ─ floors.ts nobody below its own guarantee
+ *   search.ts → candidates.ts → victims.ts   who goes                              ─ floors.ts nobody below its own guarantee
  *   enforce.ts     inverse offers, kills, shutdowns                    ─ plan.ts   phases and deadlines
  * ```
  * books.ts is what is remembered, view.ts shows it. It is no part of the allocator: what is freed reaches the role by the headroom of quota.
@@ -20,15 +20,16 @@ import type { ReclaimFlags } from '../options.ts'
 import type { MasterState } from '../state.ts'
 import { killKey } from '../tasks.ts'
 import { note, type Turn } from '../turn.ts'
-import { inUnits, isNothing, type Milli, NOTHING, rest, sum, written } from './amounts.ts'
+import { common, inUnits, isNothing, type Milli, NOTHING, rest, sum, written } from './amounts.ts'
 import type { Reclaim, ReclaimReason } from './books.ts'
-import { candidatesOf, keyOf, lossesOf } from './candidates.ts'
+import { candidatesOn, keyOf, lossesOf } from './candidates.ts'
 import { Cover } from './cover.ts'
 import { Asks, enforce, finish } from './enforce.ts'
 import { Floors } from './floors.ts'
 import { compareNeeds, isNeedy, keepTime, type Need, type Standing } from './need.ts'
 import { killAtMs } from './plan.ts'
 import { freeOn, holdingsOf, isOffered, standingsOf, wishesOf } from './pool.ts'
+import { agentsToSearch } from './search.ts'
 import { type Candidate, chooseVictims, givenBy } from './victims.ts'
 
 /** Between two checks at least. */
@@ -197,20 +198,25 @@ function serve(check: Check, { need, cover, canUse }: Claim): void {
   const againAtMs = reclaim.unmet.get(need.role)?.againAtMs ?? 0
   if (cover.isEnough || atMs - need.sinceMs < terms.afterMs || atMs < againAtMs) return
   const isTaken = (key: string) => reclaim.active.has(key) || reclaim.sparedUntilMs.has(key)
-  const candidates = candidatesOf(state, { canUse, isTaken })
+  const agents = agentsToSearch(state, { role: need.role, missing: cover.left(), canUse, floors })
+  const candidates = candidatesOn(state, agents, isTaken)
   const before = floors.copy()
   const { policy } = terms
+  let left = cover.left()
   const { victims, spared } = chooseVictims({ role: need.role, candidates, cover, floors, policy })
-  for (const victim of victims) begin(check, victim, reasonOf(victim, need, before))
+  for (const victim of victims) {
+    const share = common(left, givenBy(victim))
+    left = rest(left, share)
+    begin(check, victim, { reason: reasonOf(victim, need, before), share })
+  }
   if (cover.isEnough) {
     reclaim.unmet.delete(need.role)
     return
   }
-  const left = cover.left()
-  reclaim.unmet.set(need.role, { left, spared, againAtMs: atMs + RETRY_MS })
+  reclaim.unmet.set(need.role, { left: cover.left(), spared, againAtMs: atMs + RETRY_MS })
   note(turn, 'warn', 'a guarantee cannot be kept by reclaiming', {
     role: need.role,
-    missing: inUnits(left),
+    missing: inUnits(cover.left()),
     ...spared,
   })
 }
@@ -241,7 +247,11 @@ function reasonOf(victim: Candidate, need: Need, floors: Floors): ReclaimReason 
   }
 }
 
-function begin({ turn, terms, asks }: Check, victim: Candidate, reason: ReclaimReason): void {
+function begin(
+  { turn, terms, asks }: Check,
+  victim: Candidate,
+  { reason, share }: { reason: ReclaimReason; share: Milli },
+): void {
   const { state, atMs } = turn
   const { key, kind, id, agentId, frameworkId, taskIds, losses } = victim
   count(state.counters, 'master/reclaims_started')
@@ -262,6 +272,7 @@ function begin({ turn, terms, asks }: Check, victim: Candidate, reason: ReclaimR
     taskIds,
     losses,
     gives: losses.reduce<Milli>((all, { amounts }) => sum(all, amounts), NOTHING),
+    share,
     phase: 'asked',
     phaseAtMs: atMs,
     deadlineMs: killAtMs(terms, framework.active && framework.streamId !== undefined, atMs),

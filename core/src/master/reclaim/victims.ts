@@ -15,7 +15,7 @@ import type { Cover } from './cover.ts'
 import type { Floors, Loss } from './floors.ts'
 
 /** Agents that are looked at closely in one tier; those where most can be had. Their sets are enough for any reclaim but the largest. */
-const AGENTS_MAX = 500
+export const AGENTS_MAX = 500
 
 /** Victims of one choice at most; the next check goes on. */
 const VICTIMS_MAX = 1_000
