@@ -7,13 +7,14 @@
  * ```
  */
 
-import type { Offer } from '@isthmus/proto/gen/mesos'
+import type { InverseOffer, Offer } from '@isthmus/proto/gen/mesos'
 import type { Call, Event } from '@isthmus/proto/gen/scheduler'
 import { nextFraction } from '../base/random.ts'
 import { adoptTask, teardown } from '../framework/calls.ts'
 import type { FrameworkEffect, FrameworkNotice } from '../framework/effects.ts'
 import type { FrameworkEvent, FrameworkTimer } from '../framework/events.ts'
 import { createFramework, type FrameworkState, step } from '../framework/framework.ts'
+import { acceptInverseOffers, declineInverseOffers } from '../framework/inverse-offers.ts'
 import type { Connection } from './network.ts'
 import { Program } from './program.ts'
 import { HostTimers } from './schedule.ts'
@@ -260,6 +261,9 @@ export class FrameworkHost {
       case 'offersReceived':
         this.#think(notice.offers)
         return
+      case 'inverseOffersReceived':
+        this.#answerInverse(notice.inverseOffers)
+        return
       case 'taskUpdated':
         this.#updated(notice)
         return
@@ -276,6 +280,15 @@ export class FrameworkHost {
     const answer = (): void => this.#perform(this.program.answer(this.#state, offers))
     if (thinkSeconds === 0) answer()
     else this.#later(thinkSeconds * 1000 * nextFraction(this.#world.random), answer)
+  }
+
+  /** Some are accepted, some declined, some left open; which is in the id, so that no other choice depends on it. */
+  #answerInverse(inverseOffers: readonly InverseOffer[]): void {
+    for (const { id } of inverseOffers) {
+      const choice = id.value.charCodeAt(id.value.length - 1) % 3
+      if (choice === 0) this.#perform(acceptInverseOffers(this.#state, [id.value], 30))
+      if (choice === 1) this.#perform(declineInverseOffers(this.#state, [id.value]))
+    }
   }
 
   #updated({ status }: Extract<FrameworkNotice, { kind: 'taskUpdated' }>): void {
