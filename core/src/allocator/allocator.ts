@@ -19,7 +19,7 @@
  */
 
 import { assert } from '../base/assert.ts'
-import { createRandom, nextInteger, type Random } from '../base/random.ts'
+import { createRandom, type Random, shuffle } from '../base/random.ts'
 import { Resources } from '../resources/resources.ts'
 import { Agenda } from './agenda.ts'
 import { type Agent, Agents } from './agents.ts'
@@ -413,13 +413,13 @@ export class Allocator implements OfferAllocator {
 
   #run(agents: Agent[], budget: number): Allocation[] {
     this.#made = []
-    this.#shuffle(agents)
+    shuffle(this.#random, agents)
     if (this.#quotas.isMissing) {
       for (const agent of agents) {
         if (this.#made.length >= budget || !this.#quotas.isMissing) break
         this.#round.visitForGuarantees(agent)
       }
-      this.#shuffle(agents)
+      shuffle(this.#random, agents)
     }
     let visited = 0
     while (visited < agents.length && this.#made.length < budget) this.#round.visit(agents[visited++]!)
@@ -427,15 +427,6 @@ export class Allocator implements OfferAllocator {
     const made = this.#made
     this.#made = []
     return made
-  }
-
-  #shuffle(agents: Agent[]): void {
-    for (let at = agents.length - 1; at > 0; at--) {
-      const other = nextInteger(this.#random, at + 1)
-      const kept = agents[at]!
-      agents[at] = agents[other]!
-      agents[other] = kept
-    }
   }
 
   #take(agent: Agent, index: number, resources: Resources): void {
