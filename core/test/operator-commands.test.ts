@@ -29,6 +29,10 @@ test('isthmus maintenance schedules a machine, takes it down and brings it up', 
   t.is(await ran(t, 'maintenance', 'up', '127.0.0.1', at), '0 up 127.0.0.1 (127.0.0.1)\n')
   t.is(await ran(t, 'maintenance', 'status', at), '0 no machine is scheduled for maintenance\n')
   t.is(await ran(t, 'maintenance', 'schedule', 'other.test/10.0.0.1', at), '0 scheduled other.test (10.0.0.1)\n')
+  t.is(
+    await ran(t, 'maintenance', 'cancel', 'other.test', '127.0.0.1/127.0.0.1', at),
+    '1 isthmus maintenance: 127.0.0.1 (127.0.0.1) is not in the schedule\n',
+  )
   t.is(await ran(t, 'maintenance', 'cancel', 'other.test', at), '0 cancelled other.test (10.0.0.1)\n')
   t.is(await ran(t, 'maintenance', 'status', at), '0 no machine is scheduled for maintenance\n')
 })

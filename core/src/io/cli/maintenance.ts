@@ -2,7 +2,7 @@
 
 import type { Schedule } from '@isthmus/proto/gen/maintenance'
 import type { MachineID } from '@isthmus/proto/gen/mesos'
-import { machineName } from '../../master/machines.ts'
+import { machineKey, machineName } from '../../master/machines.ts'
 import { type Flag, flag } from '../config/flag-rows.ts'
 import type { Program } from '../config/start.ts'
 import { maintenanceText, parseMachine, parseStart, reschedule, unavailabilityOf } from './maintenance-text.ts'
@@ -79,6 +79,10 @@ async function change(
   if (startMs === undefined) throw new UsageError(`flag --start: '${start}' is not now, +TIME or a time of ISO 8601`)
   const schedule = await present(session)
   const machines = await machinesNamed(session, schedule, names)
+  const unscheduled = machines.find((id) => !isScheduled(schedule, id))
+  if (action === 'cancel' && unscheduled !== undefined) {
+    throw new Refusal(`${machineName(unscheduled)} is not in the schedule`)
+  }
   const said = machines.map((id) => `${DONE[action]} ${machineName(id)}\n`).join('')
   if (action === 'down') {
     await session.operate({ type: 'START_MAINTENANCE', start_maintenance: { machines } })
@@ -95,6 +99,11 @@ async function change(
     update_maintenance_schedule: { schedule: reschedule(schedule, machines, unavailability) },
   })
   return said
+}
+
+function isScheduled({ windows = [] }: Schedule, machine: MachineID): boolean {
+  const key = machineKey(machine)
+  return windows.some(({ machine_ids = [] }) => machine_ids.some((id) => machineKey(id) === key))
 }
 
 const DONE = { schedule: 'scheduled', cancel: 'cancelled', down: 'down', up: 'up' } as const
