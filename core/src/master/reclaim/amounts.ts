@@ -8,16 +8,18 @@ export const NOTHING: Milli = {}
 
 /** The sum. */
 export function sum(one: Milli, other: Milli): Milli {
+  if (other === NOTHING) return one
+  if (one === NOTHING) return other
   const all: Record<string, number> = { ...one }
-  for (const [kind, amount] of Object.entries(other)) all[kind] = (all[kind] ?? 0) + amount
+  for (const kind in other) all[kind] = (all[kind] ?? 0) + other[kind]!
   return all
 }
 
 /** What is left; never less than nothing, kinds of which nothing is left are not named. */
 export function rest(whole: Milli, part: Milli): Milli {
   const left: Record<string, number> = {}
-  for (const [kind, amount] of Object.entries(whole)) {
-    const more = amount - (part[kind] ?? 0)
+  for (const kind in whole) {
+    const more = whole[kind]! - (part[kind] ?? 0)
     if (more > 0) left[kind] = more
   }
   return left
@@ -26,8 +28,8 @@ export function rest(whole: Milli, part: Milli): Milli {
 /** What both have. */
 export function common(one: Milli, other: Milli): Milli {
   const both: Record<string, number> = {}
-  for (const [kind, amount] of Object.entries(one)) {
-    const least = Math.min(amount, other[kind] ?? 0)
+  for (const kind in one) {
+    const least = Math.min(one[kind]!, other[kind] ?? 0)
     if (least > 0) both[kind] = least
   }
   return both
@@ -35,7 +37,8 @@ export function common(one: Milli, other: Milli): Milli {
 
 /** Whether nothing is in it. */
 export function isNothing(amounts: Milli): boolean {
-  return Object.values(amounts).every((amount) => amount <= 0)
+  for (const kind in amounts) if (amounts[kind]! > 0) return false
+  return true
 }
 
 /** Whether it is an offer: it holds at least one of the alternatives. No alternatives: always. */

@@ -13,6 +13,7 @@ export class Cover {
   readonly #least: readonly Milli[]
   readonly #rows = new Map<string, Milli>()
   #counted: Milli = NOTHING
+  #left: Milli | undefined
 
   /** @param least an offer holds at least one of these */
   constructor(missing: Milli, least: readonly Milli[]) {
@@ -32,7 +33,8 @@ export class Cover {
 
   /** What is missing still. */
   left(): Milli {
-    return rest(this.missing, this.#counted)
+    this.#left ??= rest(this.missing, this.#counted)
+    return this.#left
   }
 
   /** Whether nothing is missing any more. */
@@ -69,5 +71,6 @@ export class Cover {
     const before = this.#rows.get(agentId) ?? NOTHING
     this.#counted = sum(rest(this.#counted, this.#worth(before)), this.#worth(after))
     this.#rows.set(agentId, after)
+    this.#left = undefined
   }
 }

@@ -30,7 +30,7 @@ import { compareNeeds, isNeedy, keepTime, type Need, type Standing } from './nee
 import { killAtMs } from './plan.ts'
 import { freeOn, holdingsOf, isOffered, standingsOf, wishesOf } from './pool.ts'
 import { agentsToSearch } from './search.ts'
-import { type Candidate, chooseVictims, givenBy } from './victims.ts'
+import { type Candidate, chooseVictims, givenBy, VICTIMS_MAX } from './victims.ts'
 
 /** Between two checks at least. */
 const RECLAIM_INTERVAL_MS = 1_000
@@ -209,7 +209,7 @@ function serve(check: Check, { need, cover, canUse }: Claim): void {
     left = rest(left, share)
     begin(check, victim, { reason: reasonOf(victim, need, before), share })
   }
-  if (cover.isEnough) {
+  if (cover.isEnough || victims.length >= VICTIMS_MAX) {
     reclaim.unmet.delete(need.role)
     return
   }

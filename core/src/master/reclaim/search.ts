@@ -78,7 +78,7 @@ function gainsOn(
   const gains = new Map<number, number>()
   const note = (rank: number, { role, amounts }: Pick<Share, 'role' | 'amounts'>): void => {
     const gain = gainOf(search, { role, amounts: rest(amounts, taken) })
-    if (gain > 0) gains.set(rank, (gains.get(rank) ?? 0) + gain)
+    if (gain !== undefined) gains.set(rank, (gains.get(rank) ?? 0) + gain)
   }
   for (const id of agent.offers) {
     for (const share of sharesOf(state.offers.get(id)!.resources)) note(Number.NEGATIVE_INFINITY, share)
@@ -92,11 +92,14 @@ function gainsOn(
   return gains
 }
 
-function gainOf({ role, missing, floors }: Search, share: Pick<Share, 'role' | 'amounts'>): number {
-  if (isSameOrSubRoleOf(share.role, role)) return 0
+/** Undefined = it holds nothing that is missing; 0 = its guarantee needs it, which is worth knowing. */
+function gainOf({ role, missing, floors }: Search, share: Pick<Share, 'role' | 'amounts'>): number | undefined {
+  if (isSameOrSubRoleOf(share.role, role)) return undefined
+  const help = common(missing, share.amounts)
+  if (isNothing(help)) return undefined
   const holding = floors.of(share.role)
   let gain = 0
-  for (const [kind, amount] of Object.entries(common(missing, share.amounts))) {
+  for (const [kind, amount] of Object.entries(help)) {
     const guarantee = holding?.guarantees[kind] ?? 0
     const surplus = guarantee > 0 ? (holding?.consumed[kind] ?? 0) - guarantee : Number.POSITIVE_INFINITY
     gain += Math.max(0, Math.min(amount, surplus)) / missing[kind]!

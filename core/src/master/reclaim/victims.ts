@@ -18,7 +18,7 @@ import type { Floors, Loss } from './floors.ts'
 export const AGENTS_MAX = 500
 
 /** Victims of one choice at most; the next check goes on. */
-const VICTIMS_MAX = 1_000
+export const VICTIMS_MAX = 250
 
 /** Passes over all tiers at most. */
 const PASSES_MAX = 4
@@ -78,6 +78,7 @@ export interface Chosen {
 
 /** What goes with a candidate, over all roles. */
 export function givenBy({ losses }: Pick<Candidate, 'losses'>): Milli {
+  if (losses.length === 1) return losses[0]!.amounts
   return losses.reduce<Milli>((all, { amounts }) => sum(all, amounts), NOTHING)
 }
 
