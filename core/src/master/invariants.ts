@@ -97,7 +97,9 @@ function checkCompleted(state: MasterState, framework: Framework): void {
 
 function checkOffers(state: MasterState): void {
   for (const [id, offer] of state.offers) {
-    assert(state.frameworks.get(offer.frameworkId)?.offers.has(id) === true, `offer ${id} is known to its framework`)
+    const framework = state.frameworks.get(offer.frameworkId)
+    assert(framework?.offers.has(id) === true, `offer ${id} is known to its framework`)
+    assert(framework.roles.has(offer.role), `offer ${id} is for a role its framework has`)
     assert(state.agents.get(offer.agentId)?.offers.has(id) === true, `offer ${id} is known to its agent`)
   }
 }

@@ -32,6 +32,8 @@ const states = fc.constantFrom<TaskState>(
   'TASK_FINISHED',
   'TASK_FAILED',
   'TASK_LOST',
+  'TASK_DROPPED',
+  'TASK_GONE_BY_OPERATOR',
   'TASK_UNREACHABLE',
   'TASK_UNKNOWN',
 )
