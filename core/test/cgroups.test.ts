@@ -10,6 +10,7 @@ import { openContainerizer } from '../src/io/containers/containerizer.ts'
 import { openLauncher } from '../src/io/containers/launcher/launcher-client.ts'
 import { openFetcher } from '../src/io/fetcher/fetcher.ts'
 import { silentLog } from '../src/io/observe/logger.ts'
+import { until } from './programs.ts'
 
 const host = detectCgroups()
 if (host.kind === 'none') console.log(`cgroups.test: skipped, ${host.reason}`)
@@ -103,12 +104,14 @@ withCgroups(
     if (host.kind === 'v1') t.is(world.value('cpu', 'cpu.shares'), '512')
     world.containerizer.update('c', { cpusMilli: 1_000, memoryMb: 128 }, { cpusMilli: Number.POSITIVE_INFINITY })
     if (host.kind === 'v1') t.deepEqual(limitsOf(world), { quota: -1, memory: 128 * 1024 * 1024 })
+    world.containerizer.update('c', { cpusMilli: 800, memoryMb: 128, isRevocable: true })
+    if (host.kind === 'v1') t.is(world.value('cpu', 'cpu.shares'), '8')
     world.containerizer.update('c', { cpusMilli: 250, memoryMb: 96 })
     t.deepEqual(limitsOf(world), { quota: 25_000, memory: 96 * 1024 * 1024 })
+    const group = /isthmus-test-\d+\/agent-\d+\/c$/m
+    await until('the groups told', () => group.test(readFileSync(join(world.folder, 'c', 'stdout'), 'utf8')))
     world.containerizer.destroy('c')
     t.deepEqual(await world.exited, { containerId: 'c', waitStatus: 9 })
-    const text = readFileSync(join(world.folder, 'c', 'stdout'), 'utf8')
-    t.regex(text, /isthmus-test-\d+\/agent-\d+\/c$/m)
     t.false(world.groupPaths().some(existsSync))
     await world.containerizer.close()
     t.deepEqual(world.rootPaths().filter(existsSync), [])

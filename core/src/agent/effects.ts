@@ -10,10 +10,12 @@ import type { AgentTimer } from './events.ts'
 export interface ContainerResources {
   readonly cpusMilli: number
   readonly memoryMb: number
+  /** Its cpus may be taken away at any time: it runs when others do not. Absent = false. */
+  readonly isRevocable?: boolean | undefined
 }
 
 /** Hard limits above the resources asked for; absent = those. `Infinity` = none. */
-export type ContainerLimits = Partial<ContainerResources>
+export type ContainerLimits = Partial<Pick<ContainerResources, 'cpusMilli' | 'memoryMb'>>
 
 /** A container to be started: a sandbox, files fetched into it, and a process. */
 export interface ContainerSpec {

@@ -35,6 +35,17 @@ test('the master is told of an estimate when it changes', (t) => {
   t.deepEqual(agent.told[0]?.update_resources?.resources, [revocable(1)])
 })
 
+test('a container on revocable cpus is known by that', (t) => {
+  const agent = new Rehearsal()
+  agent.run({ id: 'a', resources: [{ ...revocable(1.5), ...ROLE }] })
+  agent.run({ id: 'b', resources: [{ ...cpus(1.5), ...ROLE }] })
+  const given = agent.kinds('launchContainer').map(({ spec }) => spec.resources)
+  t.deepEqual(given, [
+    { cpusMilli: 1600, memoryMb: 32, isRevocable: true },
+    { cpusMilli: 1600, memoryMb: 32 },
+  ])
+})
+
 test('what is in use revocably is added to the estimate, without its role', (t) => {
   const agent = new Rehearsal()
   agent.run({ id: 'a', resources: [{ ...revocable(1.5), ...ROLE }] })

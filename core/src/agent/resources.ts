@@ -31,7 +31,9 @@ export function usedByAll(state: AgentState): Resources {
 export function containerResources(executor: Executor): ContainerResources {
   const used = usedByExecutor(executor)
   const own = executor.kind === 'command' ? COMMAND_EXECUTOR : NOTHING
-  return { cpusMilli: used.cpusMilli + own.cpusMilli, memoryMb: used.memMilli / 1000 + own.memoryMb }
+  const isRevocable = used.revocable().cpusMilli > 0
+  const sum = { cpusMilli: used.cpusMilli + own.cpusMilli, memoryMb: used.memMilli / 1000 + own.memoryMb }
+  return isRevocable ? { ...sum, isRevocable } : sum
 }
 
 /** Hard limits above the requests, when a task asks for some; tasks without one count with their request. */

@@ -107,6 +107,14 @@ export const AGENT_FLAGS: readonly Flag[] = [
     'text',
     'What this agent offers: cpus:4;mem:2048;ports:[31000-32000] or JSON; cpus, mem, disk and ports are found out when absent.',
   ),
+  flag(
+    'revocable_cpu_low_priority',
+    'boolean',
+    'Tasks on revocable cpus get what the others leave (with cgroups/cpu).',
+    {
+      default: 'true',
+    },
+  ),
   idle('runtime_dir', 'text', '/var/run/mesos'),
   flag('switch_user', 'boolean', 'Runs tasks as the user the framework names.', { default: 'true' }),
   flag('version', 'boolean', 'Prints the version and ends.', { default: 'false' }),
@@ -199,7 +207,6 @@ export const AGENT_FLAGS: readonly Flag[] = [
   idle('reconfiguration_policy', 'text', 'equal'),
   idle('recover', 'text', 'reconnect'),
   idle('resource_provider_config_dir', 'text'),
-  idle('revocable_cpu_low_priority', 'boolean', 'true'),
   idle('sandbox_directory', 'text', '/mnt/mesos/sandbox'),
   idle('seccomp_config_dir', 'text'),
   idle('seccomp_profile_name', 'text'),

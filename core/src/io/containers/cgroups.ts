@@ -7,7 +7,7 @@
 //   /sys/fs/cgroup/memory/ROOT/CONTAINER
 //   /sys/fs/cgroup/freezer/ROOT/CONTAINER
 //
-// ROOT is the agent's own (isthmus/NAME); it is removed at the end. Mesos's arithmetic: cpu.shares = 1024 a cpu, at least 2;
+// ROOT is the agent's own (isthmus/NAME); it is removed at the end. Mesos's arithmetic: cpu.shares = 1024 a cpu, 10 a revocable one, at least 2;
 // quota in periods of 100 ms; memory at least 32 MB; the soft limit is what was asked for, the hard one what may be used.
 
 import { accessSync, constants, existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
@@ -32,6 +32,7 @@ export interface CgroupIsolation {
 }
 
 const CPU_SHARES_A_CPU = 1024
+const CPU_SHARES_A_REVOCABLE_CPU = 10
 const CPU_SHARES_MIN = 2
 const CFS_PERIOD_US = 100_000
 const CFS_QUOTA_MIN_US = 1_000
@@ -99,6 +100,7 @@ export class Cgroups {
   readonly #root: string
   readonly #isolation: CgroupIsolation
   readonly #isCfsQuotaOn: boolean
+  readonly #isRevocableLow: boolean
   /** Folders made for the root, outermost first. */
   readonly #made: string[] = []
 
@@ -109,11 +111,14 @@ export class Cgroups {
     readonly root: string
     readonly isolation: CgroupIsolation
     readonly isCfsQuotaOn: boolean
+    /** Revocable cpus get a hundredth of the shares. Default true. */
+    readonly isRevocableLow?: boolean | undefined
   }) {
     this.#host = options.host
     this.#root = options.root
     this.#isolation = options.isolation
     this.#isCfsQuotaOn = options.isCfsQuotaOn
+    this.#isRevocableLow = options.isRevocableLow ?? true
     try {
       if (this.#host.kind === 'v2') this.#makeV2(this.#host.mount)
       else for (const mount of this.#mounts()) this.#makeBelow(mount)
@@ -200,7 +205,9 @@ export class Cgroups {
   }
 
   #cpuWrites(containerId: string, resources: ContainerResources, limits: ContainerResources): readonly CgroupWrite[] {
-    const shares = Math.max(CPU_SHARES_MIN, Math.floor((resources.cpusMilli * CPU_SHARES_A_CPU) / 1_000))
+    const isLow = this.#isRevocableLow && resources.isRevocable === true
+    const sharesACpu = isLow ? CPU_SHARES_A_REVOCABLE_CPU : CPU_SHARES_A_CPU
+    const shares = Math.max(CPU_SHARES_MIN, Math.floor((resources.cpusMilli * sharesACpu) / 1_000))
     const isLimited = this.#isCfsQuotaOn && Number.isFinite(limits.cpusMilli)
     const quotaUs = Math.max(CFS_QUOTA_MIN_US, Math.floor((limits.cpusMilli * CFS_PERIOD_US) / 1_000))
     if (this.#host.kind === 'v2') {

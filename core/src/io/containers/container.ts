@@ -17,6 +17,8 @@ export type ContainerCommand =
 export interface ContainerResources {
   readonly cpusMilli: number
   readonly memoryMb: number
+  /** Its cpus are revocable: it runs when others do not. Absent = false. */
+  readonly isRevocable?: boolean | undefined
 }
 
 /** One container to launch. */

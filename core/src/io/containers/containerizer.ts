@@ -38,6 +38,8 @@ export interface ContainerizerOptions {
   readonly cgroupsRoot?: string | undefined
   /** Hard cpu limits by CFS quota. Default false. */
   readonly isCfsQuotaOn?: boolean | undefined
+  /** Revocable cpus get what the others leave. Default true. */
+  readonly isRevocableLow?: boolean | undefined
   /** Destroy containers whose sandbox uses more disk than `diskMb`. Default false. */
   readonly isDiskQuotaEnforced?: boolean | undefined
   /** Where persistent volumes lie. Containers get none when it is absent. */
@@ -69,7 +71,8 @@ export function openContainerizer(options: ContainerizerOptions): Containerizer 
     throw new IoError('REFUSED', `--isolation asks for control groups, but there are none to use: ${host.reason}`)
   }
   const root = options.cgroupsRoot ?? `isthmus/${process.pid}`
-  const cgroups = new Cgroups({ host, root, isolation, isCfsQuotaOn: options.isCfsQuotaOn ?? false })
+  const { isCfsQuotaOn = false, isRevocableLow } = options
+  const cgroups = new Cgroups({ host, root, isolation, isCfsQuotaOn, isRevocableLow })
   return new LocalContainerizer(options, cgroups)
 }
 

@@ -54,6 +54,7 @@ export function openAgentParts(given: {
         isolation: flags.text('isolation'),
         cgroupsRoot: flags.isGiven('cgroups_root') ? flags.required('cgroups_root') : undefined,
         isCfsQuotaOn: flags.boolean('cgroups_enable_cfs'),
+        isRevocableLow: flags.boolean('revocable_cpu_low_priority'),
         isDiskQuotaEnforced: flags.boolean('enforce_container_disk_quota'),
         diskWatchIntervalMs: flags.durationMs('container_disk_watch_interval'),
       }),
