@@ -8,33 +8,18 @@
  */
 
 import type { InverseOffer, Offer } from '@isthmus/proto/gen/mesos'
-import type { Call, Event } from '@isthmus/proto/gen/scheduler'
 import { nextFraction } from '../base/random.ts'
 import { adoptTask, teardown } from '../framework/calls.ts'
 import type { FrameworkEffect, FrameworkNotice } from '../framework/effects.ts'
 import type { FrameworkEvent, FrameworkTimer } from '../framework/events.ts'
 import { createFramework, type FrameworkState, step } from '../framework/framework.ts'
 import { acceptInverseOffers, declineInverseOffers } from '../framework/inverse-offers.ts'
-import type { Connection } from './network.ts'
 import { Program } from './program.ts'
 import { HostTimers } from './schedule.ts'
-import { MASTER_HOST, type Surroundings } from './surroundings.ts'
+import { SchedulerLines } from './scheduler-lines.ts'
+import type { Surroundings } from './surroundings.ts'
 import { Violation } from './violation.ts'
 import type { WorkloadFramework } from './workload.ts'
-
-/** What a scheduler sends: its SUBSCRIBE first on a stream, later calls with the stream's id on a connection for calls. */
-export interface SchedulerRequest {
-  readonly call: Call
-  readonly streamId: string | undefined
-}
-
-/** What it is sent: on a stream its id and events, or a refusal; on the connection for calls the answers, in order. */
-export type SchedulerAnswer =
-  | { readonly kind: 'opened'; readonly streamId: string }
-  | { readonly kind: 'event'; readonly event: Event }
-  | { readonly kind: 'answered'; readonly status: number; readonly text: string }
-
-type Line = Connection<SchedulerRequest, SchedulerAnswer>
 
 /** How often a program looks for tasks that cannot be reached. */
 const LOOK_EVERY_MS = 10_000
@@ -45,12 +30,8 @@ export class FrameworkHost {
   readonly program: Program
   readonly #world: Surroundings
   readonly #timers: HostTimers<FrameworkTimer>
+  readonly #lines: SchedulerLines
   #state: FrameworkState
-  #stream: Line | undefined
-  #streamId: string | undefined
-  #calls: Line | undefined
-  /** Calls without an answer yet, oldest first. */
-  #unanswered: Call[] = []
   #isUp = false
   #steps = 0
   /** Raised when the process ends, so that what it meant to do later is not done. */
@@ -63,6 +44,7 @@ export class FrameworkHost {
     this.#timers = new HostTimers(world.schedule, (timer) =>
       this.#post({ kind: 'timerFired', atMs: world.schedule.nowMs, timer }),
     )
+    this.#lines = new SchedulerLines(world, spec.name, (event) => this.#post(event))
     this.#state = createFramework({ info: infoOf(spec) })
   }
 
@@ -123,10 +105,7 @@ export class FrameworkHost {
     this.#isUp = false
     this.#life += 1
     this.#timers.clear()
-    this.#stream = undefined
-    this.#streamId = undefined
-    this.#calls = undefined
-    this.#unanswered = []
+    this.#lines.forget()
   }
 
   #later(delayMs: number, run: () => void): void {
@@ -155,13 +134,13 @@ export class FrameworkHost {
     if (!this.#isUp) return
     switch (effect.kind) {
       case 'openStream':
-        this.#openStream(effect.call)
+        this.#lines.openStream(effect.call)
         return
       case 'closeStream':
-        this.#closeStream()
+        this.#lines.closeStream()
         return
       case 'sendCall':
-        this.#sendCall(effect.call)
+        this.#lines.send(effect.call)
         return
       case 'setTimer':
         this.#timers.set(effect.key, effect.timer, effect.atMs)
@@ -171,88 +150,6 @@ export class FrameworkHost {
         return
       default:
         this.#noticed(effect)
-    }
-  }
-
-  #openStream(call: Call): void {
-    this.#closeStream()
-    const stream: Line = this.#world.network.connect(this.name, MASTER_HOST, {
-      received: (answer) => this.#streamed(answer),
-      closed: (reason) => this.#streamLost(stream, reason),
-    })
-    this.#stream = stream
-    this.#world.master().schedulerStream(stream)
-    stream.toServer({ call, streamId: undefined })
-  }
-
-  #closeStream(): void {
-    this.#stream?.closeByClient()
-    this.#stream = undefined
-    this.#streamId = undefined
-  }
-
-  /** With its stream a scheduler gives up the calls that wait for an answer. */
-  #dropCalls(reason: string): void {
-    this.#calls?.closeByClient()
-    this.#calls = undefined
-    this.#refuseUnanswered(reason)
-  }
-
-  #streamed(answer: SchedulerAnswer): void {
-    const atMs = this.#world.schedule.nowMs
-    if (answer.kind === 'opened') {
-      this.#streamId = answer.streamId
-      this.#post({ kind: 'streamOpened', atMs })
-    } else if (answer.kind === 'event') {
-      this.#post({ kind: 'eventReceived', atMs, event: answer.event })
-    } else {
-      this.#closeStream()
-      this.#post({ kind: 'streamClosed', atMs, reason: `${answer.status} ${answer.text}` })
-    }
-  }
-
-  #streamLost(stream: Line, reason: string): void {
-    if (this.#stream !== stream) return
-    this.#stream = undefined
-    this.#streamId = undefined
-    this.#post({ kind: 'streamClosed', atMs: this.#world.schedule.nowMs, reason })
-    this.#dropCalls(reason)
-  }
-
-  #sendCall(call: Call): void {
-    if (this.#calls === undefined) {
-      const line: Line = this.#world.network.connect(this.name, MASTER_HOST, {
-        received: (answer) => this.#answered(answer),
-        closed: (reason) => this.#callsLost(line, reason),
-      })
-      this.#calls = line
-      this.#world.master().schedulerCalls(line)
-    }
-    this.#unanswered.push(call)
-    this.#calls.toServer({ call, streamId: this.#streamId })
-  }
-
-  #answered(answer: SchedulerAnswer): void {
-    const call = this.#unanswered.shift()
-    if (call === undefined || answer.kind !== 'answered' || answer.status < 300) return
-    this.#post({
-      kind: 'callRefused',
-      atMs: this.#world.schedule.nowMs,
-      call,
-      status: answer.status,
-      text: answer.text,
-    })
-  }
-
-  #callsLost(line: Line, reason: string): void {
-    if (this.#calls !== line) return
-    this.#calls = undefined
-    this.#refuseUnanswered(reason)
-  }
-
-  #refuseUnanswered(reason: string): void {
-    for (const call of this.#unanswered.splice(0)) {
-      this.#post({ kind: 'callRefused', atMs: this.#world.schedule.nowMs, call, status: 0, text: reason })
     }
   }
 

@@ -12,10 +12,10 @@ import { checkInvariants } from '../master/invariants.ts'
 import { createMaster, step } from '../master/master.ts'
 import { type MasterFlags, masterOptions } from '../master/options.ts'
 import type { MasterState } from '../master/state.ts'
-import type { SchedulerAnswer, SchedulerRequest } from './framework-host.ts'
 import type { Connection } from './network.ts'
 import type { SimulatedRegistry } from './registry.ts'
 import { HostTimers } from './schedule.ts'
+import type { SchedulerAnswer, SchedulerRequest } from './scheduler-lines.ts'
 import { MASTER_HOST, type Surroundings } from './surroundings.ts'
 
 /** What a master is sent on an agent's link, after its first message. */
