@@ -137,3 +137,31 @@ test('KILL ends a command task with its whole tree, after the grace period by fo
   const end = await scheduler.reached('stubborn', 'TASK_KILLED')
   t.is(end.message, 'Command terminated with signal Killed')
 })
+
+test('a task that runs too long fails with the reason; TASK_KILLING is told to those who know it', async (t) => {
+  const { master } = await localCluster(t)
+  const scheduler = new PlainScheduler(master)
+  scheduler.subscribe({ capabilities: [{ type: 'TASK_KILLING_STATE' }] })
+  const offer = await scheduler.offer()
+  const sleeper = (name: string, more: Partial<TaskInfo>): TaskInfo => ({
+    name,
+    task_id: { value: name },
+    agent_id: offer.agent_id,
+    resources: scalars({ cpus: 0.1, mem: 32 }),
+    command: { value: 'sleep 987' },
+    ...more,
+  })
+  const tasks = [sleeper('late', { max_completion_time: { nanoseconds: 300_000_000 } }), sleeper('killed', {})]
+  await scheduler.launch(offer, tasks)
+  const end = await scheduler.reached('late', 'TASK_FAILED')
+  t.is(end.reason, 'REASON_MAX_COMPLETION_TIME_REACHED')
+  await scheduler.reached('killed', 'TASK_RUNNING')
+  await scheduler.call({ type: 'KILL', kill: { task_id: { value: 'killed' } } })
+  await scheduler.reached('killed', 'TASK_KILLED')
+  for (const [name, last] of [
+    ['late', 'TASK_FAILED'],
+    ['killed', 'TASK_KILLED'],
+  ] as const) {
+    t.deepEqual(scheduler.statesOf(name), ['TASK_STARTING', 'TASK_RUNNING', 'TASK_KILLING', last])
+  }
+})

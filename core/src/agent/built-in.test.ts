@@ -283,6 +283,18 @@ test('max_completion_time ends a task as failed, without a grace', (t) => {
   t.is(last?.reason, 'REASON_MAX_COMPLETION_TIME_REACHED')
 })
 
+test('max_completion_time counts from when the task runs', (t) => {
+  const agent = new Rehearsal()
+  agent.run({ id: 't', max_completion_time: { nanoseconds: 5e9 } })
+  agent.pass(60_000)
+  t.is(agent.kinds('destroyContainer').length, 0)
+  agent.start(agent.lastLaunched)
+  agent.pass(4_999)
+  t.is(agent.kinds('signalContainer').length, 0)
+  agent.pass(1)
+  t.is(agent.kinds('signalContainer').length, 1)
+})
+
 test('a task that ends in time is not ended again', (t) => {
   const agent = new Rehearsal()
   agent.run({ id: 't', max_completion_time: { nanoseconds: 5e9 } })

@@ -31,15 +31,11 @@ const KILLED: EndCause = { state: 'TASK_KILLED' }
 /** Starts tasks that came together. One without a process runs at once. */
 export function startTasks(turn: Turn, executor: Executor, tasks: readonly AgentTask[]): void {
   for (const task of tasks) {
-    const { containerId, frameworkId } = task
-    const limit = task.info.max_completion_time
-    if (limit !== undefined) {
-      const taskId = task.info.task_id.value
-      setTimer(turn, { kind: 'completionTime', frameworkId, taskId }, Number(limit.nanoseconds) / 1e6)
-    }
+    const { containerId } = task
     if (containerId === undefined) {
       task.phase = 'running'
       updateTask(turn, executor, task, 'TASK_RUNNING', { source: 'SOURCE_EXECUTOR' })
+      limitTime(turn, task)
       continue
     }
     task.phase = 'launching'
@@ -66,8 +62,16 @@ function announce(turn: Turn, executor: Executor, task: AgentTask): void {
     if (one.phase !== 'launching') continue
     one.phase = 'running'
     updateTask(turn, executor, one, 'TASK_RUNNING', { source: 'SOURCE_EXECUTOR' })
+    limitTime(turn, one)
     startChecks(turn, one)
   }
+}
+
+/** max_completion_time counts from when the task runs: a slow fetch is not its fault. */
+function limitTime(turn: Turn, { frameworkId, info }: AgentTask): void {
+  const { max_completion_time: limit, task_id } = info
+  if (limit === undefined) return
+  setTimer(turn, { kind: 'completionTime', frameworkId, taskId: task_id.value }, Number(limit.nanoseconds) / 1e6)
 }
 
 /** Kills a task with the grace of the kill's policy, else of its own, else 3 s. */
