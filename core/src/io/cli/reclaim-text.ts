@@ -21,6 +21,8 @@ export interface ReclaimAnswer {
   readonly notice?: number
   readonly max_grace?: number
   readonly policy?: string
+  /** Of the registry of an earlier leader; nothing is reclaimed before they are there or given up. */
+  readonly agents_to_come_back?: number
   readonly needs: readonly {
     readonly role: string
     readonly guarantee: Amounts
@@ -48,6 +50,9 @@ export function reclaimText(answer: ReclaimAnswer): string {
   const { after, notice, max_grace, policy, needs, active, past } = answer
   const lines = [
     `Reclaim after ${after} s below a guarantee: ${notice} s of notice, at most ${max_grace} s of grace, ${policy} first`,
+    ...(answer.agents_to_come_back
+      ? [`${answer.agents_to_come_back} agents are waited for after a failover; nothing is taken before.`]
+      : []),
     ...(needs.length === 0 ? ['No role waits for its guarantee.'] : needs.flatMap((need) => needLines(answer, need))),
   ]
   if (active.length > 0) lines.push('Being taken back:')

@@ -373,3 +373,31 @@ test('of several needy roles the one with the higher priority is served first, f
   t.deepEqual(givers('vip'), ['low', 'low', 'low'])
   t.deepEqual(givers('team').sort(), ['high', 'high', 'low'])
 })
+
+test('after a failover nothing is taken before all agents are back or given up: they may have what seems to be missing', (t) => {
+  const before = new Rehearsal({ ...FLAGS })
+  // Both masters give the same ids: this one is that of the agent that comes.
+  before.register('new', [scalar('cpus', 4), scalar('mem', 4096)])
+  const away = before.register('away', [scalar('cpus', 4), scalar('mem', 4096)])
+  guarantee(before, 'team', 2)
+  const stage = new Rehearsal({ ...FLAGS, agentReregisterTimeoutMs: 60_000 }, before.records)
+  const batch = stage.subscribe({ name: 'batch', roles: ['batch'] })
+  // The one that came with the new leader is filled while nobody of the team is there.
+  stage.state.allocator.setQuota('team', undefined)
+  const agent = stage.register('new', [scalar('cpus', 4), scalar('mem', 4096)])
+  stage.pass(1_000)
+  const ids = ['a', 'b', 'c', 'd']
+  launchOn(
+    { stage, framework: batch, agent },
+    ids.map((id) => oneCpu(stage, agent, id)),
+  )
+  guarantee(stage, 'team', 2)
+  stage.subscribe({ name: 'team', roles: ['team'] })
+  t.deepEqual([...stage.state.recoveredAgents.keys()], [away.id])
+  stage.pass(50_000)
+  t.is(stage.state.reclaim.sinceMs.size, 0)
+  t.deepEqual(killsOf(agent), [])
+  stage.pass(60_000)
+  t.is(stage.state.recoveredAgents.size, 0)
+  t.is(killsOf(agent).length, 2)
+})

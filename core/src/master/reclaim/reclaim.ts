@@ -63,6 +63,8 @@ export function checkReclaim(turn: Turn): void {
   if (terms === undefined || atMs < reclaim.nextCheckMs) return
   if (registry.quotas.size === 0 && reclaim.active.size === 0 && reclaim.sinceMs.size === 0) return
   reclaim.nextCheckMs = atMs + RECLAIM_INTERVAL_MS
+  // After a failover a role may have what it seems to miss on agents that are still to come back.
+  if (state.recoveredAgents.size > 0) return
   const asks = new Asks()
   settle(turn, asks)
   const standings = standingsOf(state)

@@ -18,6 +18,7 @@ export function reclaimPage(state: MasterState, atMs: number): JsonObject {
     notice: terms && terms.noticeMs / 1000,
     max_grace: terms && terms.maxGraceMs / 1000,
     policy: terms?.policy,
+    agents_to_come_back: terms && state.recoveredAgents.size,
     needs: [...reclaim.needs].map((need) => needFacts(state, need)),
     active: [...reclaim.active.values()].map((one) => activeFacts(state, one)),
     past: reclaim.past.toArray().map((one) => pastFacts(state, one)),
