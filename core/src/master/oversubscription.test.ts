@@ -171,3 +171,35 @@ test('what an agent oversubscribes comes back with its registration', (t) => {
   })
   t.is(stage.state.agents.get(agent.id)!.total.revocable().milli('cpus'), 1000)
 })
+
+test('who refused a small estimate for long is asked again when there is more', (t) => {
+  const stage = new Rehearsal()
+  const agent = stage.register()
+  stage.subscribe()
+  const able = stage.subscribe({ capabilities: REVOCABLE })
+  estimate(stage, agent, revocable('cpus', 1))
+  const offer_ids = stage.offersOf(able).map((value) => ({ value }))
+  stage.say(able, { type: 'DECLINE', decline: { offer_ids, filters: { refuse_seconds: 1_000 } } })
+  stage.pass(10_000)
+  estimate(stage, agent, revocable('cpus', 0.5))
+  t.deepEqual(offered(stage, able), [])
+  estimate(stage, agent, revocable('cpus', 2))
+  t.deepEqual(offered(stage, able), ['cpus{REV}:2'])
+})
+
+test('revocable resources are not held back for a guarantee, and do not fulfil one', (t) => {
+  const stage = new Rehearsal()
+  const agent = stage.register()
+  const guarantees = { cpus: { value: 4 }, mem: { value: 4096 } }
+  stage.operate({
+    type: 'UPDATE_QUOTA',
+    update_quota: { force: true, quota_configs: [{ role: 'other', guarantees, limits: guarantees }] },
+  })
+  estimate(stage, agent, revocable('cpus', 3), revocable('mem', 512))
+  const able = stage.subscribe({ capabilities: REVOCABLE })
+  stage.pass(1_000)
+  const all = stage.offersOf(able).map((id) => stage.state.offers.get(id)!.resources)
+  const sum = all.reduce((one, other) => one.plus(other), bagOf([]))
+  t.is(sum.revocable().milli('cpus'), 3000)
+  t.is(sum.nonRevocable().milli('cpus'), 0)
+})
