@@ -3,31 +3,20 @@
  * followed by another one, which knows what the registry keeps and nothing else.
  */
 
-import type { AgentMessage, MasterMessage } from '@isthmus/proto/gen/agent-link'
+import type { AgentMessage } from '@isthmus/proto/gen/agent-link'
 import type { Call as OperatorCall } from '@isthmus/proto/gen/master'
-import { assert } from '../base/assert.ts'
 import type { MasterEffect } from '../master/effects.ts'
 import type { MasterEvent, MasterTimer } from '../master/events.ts'
 import { checkInvariants } from '../master/invariants.ts'
 import { createMaster, step } from '../master/master.ts'
 import { type MasterFlags, masterOptions } from '../master/options.ts'
 import type { MasterState } from '../master/state.ts'
+import { type LinkLine, MasterLines, type SchedulerLine } from './master-lines.ts'
 import type { Connection } from './network.ts'
 import type { SimulatedRegistry } from './registry.ts'
 import { HostTimers } from './schedule.ts'
-import type { SchedulerAnswer, SchedulerRequest } from './scheduler-lines.ts'
+import type { SchedulerRequest } from './scheduler-lines.ts'
 import { MASTER_HOST, type Surroundings } from './surroundings.ts'
-
-/** What a master is sent on an agent's link, after its first message. */
-export type LinkAnswer =
-  | { readonly kind: 'opened' }
-  | { readonly kind: 'message'; readonly message: MasterMessage }
-  | { readonly kind: 'refused'; readonly status: number; readonly text: string }
-
-/** An agent's link. */
-export type LinkLine = Connection<AgentMessage, LinkAnswer>
-/** A scheduler's stream, or its connection for calls. */
-export type SchedulerLine = Connection<SchedulerRequest, SchedulerAnswer>
 
 /** How masters of a world are started and watched. */
 export interface MasterHostOptions {
@@ -36,16 +25,6 @@ export interface MasterHostOptions {
   readonly seed: number
   /** Whether all invariants are checked after this step. */
   readonly checksStep: () => boolean
-}
-
-/** An answer that a request waits for. */
-interface Waiting {
-  readonly stream?: SchedulerLine
-  readonly calls?: SchedulerLine
-  readonly link?: LinkLine
-  /** The agent's first message. */
-  readonly message?: AgentMessage
-  readonly operator?: { readonly call: OperatorCall; readonly answered: (status: number) => void }
 }
 
 /** How long it takes until another master leads. */
@@ -59,13 +38,8 @@ export class MasterHost {
   #timers: HostTimers<MasterTimer>
   /** Raised with each master, so that what was for an earlier one is dropped. */
   #life = 0
-  #requests = 0
   #steps = 0
-  readonly #waiting = new Map<string, Waiting>()
-  readonly #streams = new Map<string, SchedulerLine>()
-  readonly #links = new Map<string, LinkLine>()
-  readonly #streamIds = new Map<SchedulerLine, string>()
-  readonly #linkIds = new Map<LinkLine, string>()
+  readonly #lines = new MasterLines()
 
   constructor(world: Surroundings, options: MasterHostOptions) {
     this.#world = world
@@ -113,13 +87,7 @@ export class MasterHost {
     this.#life += 1
     this.#timers.clear()
     this.#timers = this.#newTimers()
-    const operators = [...this.#waiting.values()].flatMap(({ operator }) => operator ?? [])
-    for (const { answered } of operators) schedule.after(1, () => answered(0))
-    this.#waiting.clear()
-    this.#streams.clear()
-    this.#links.clear()
-    this.#streamIds.clear()
-    this.#linkIds.clear()
+    for (const { answered } of this.#lines.clear()) schedule.after(1, () => answered(0))
     this.#options.registry.abandon()
     network.hostEnded(MASTER_HOST)
     schedule.after(ELECTION_MS, () => this.start())
@@ -129,11 +97,10 @@ export class MasterHost {
   schedulerStream(line: SchedulerLine): void {
     this.#accept(
       line,
-      (request) => this.#called(this.#request({ stream: line }), request),
+      (request) => this.#called(this.#lines.request({ stream: line }), request),
       () => {
-        const streamId = this.#streamIds.get(line)
-        this.#streamIds.delete(line)
-        if (streamId === undefined || !this.#streams.delete(streamId)) return
+        const streamId = this.#lines.streamLost(line)
+        if (streamId === undefined) return
         this.#world.see({ kind: 'streamClosed', streamId })
         this.#post({ kind: 'streamClosed', atMs: this.#world.schedule.nowMs, streamId })
       },
@@ -142,7 +109,7 @@ export class MasterHost {
 
   /** A scheduler opens a connection for its calls. */
   schedulerCalls(line: SchedulerLine): void {
-    this.#accept(line, (request) => this.#called(this.#request({ calls: line }), request))
+    this.#accept(line, (request) => this.#called(this.#lines.request({ calls: line }), request))
   }
 
   /** An agent opens a link. */
@@ -151,9 +118,8 @@ export class MasterHost {
       line,
       (message) => this.#agentSaid(line, message),
       () => {
-        const linkId = this.#linkIds.get(line)
-        this.#linkIds.delete(line)
-        if (linkId === undefined || !this.#links.delete(linkId)) return
+        const linkId = this.#lines.linkLost(line)
+        if (linkId === undefined) return
         this.#world.see({ kind: 'linkClosed', linkId })
         this.#post({ kind: 'agentLinkClosed', atMs: this.#world.schedule.nowMs, linkId })
       },
@@ -162,13 +128,14 @@ export class MasterHost {
 
   #agentSaid(line: LinkLine, message: AgentMessage): void {
     const atMs = this.#world.schedule.nowMs
-    const linkId = this.#linkIds.get(line)
-    if (linkId === undefined) {
-      const requestId = this.#request({ link: line, message })
+    const link = this.#lines.linkOf(line)
+    if (link === undefined) {
+      const requestId = this.#lines.request({ link: line, message })
       this.#post({ kind: 'agentConnected', requestId, message, atMs })
       return
     }
-    if (!this.#links.has(linkId)) return
+    const { linkId, isOpen } = link
+    if (!isOpen) return
     this.#world.see({ kind: 'agentSaid', linkId, message })
     this.#post({ kind: 'agentMessages', atMs, linkId, messages: [message] })
   }
@@ -179,7 +146,7 @@ export class MasterHost {
       answered(0)
       return
     }
-    const requestId = this.#request({ operator: { call, answered } })
+    const requestId = this.#lines.request({ operator: { call, answered } })
     this.#world.see({ kind: 'operated', call })
     this.#post({ kind: 'operatorCalled', atMs: this.#world.schedule.nowMs, requestId, call })
   }
@@ -197,12 +164,6 @@ export class MasterHost {
         if (life === this.#life) closed?.()
       },
     })
-  }
-
-  #request(waiting: Waiting): string {
-    const requestId = `r${this.#requests++}`
-    this.#waiting.set(requestId, waiting)
-    return requestId
   }
 
   #called(requestId: string, { call, streamId }: SchedulerRequest): void {
@@ -235,28 +196,26 @@ export class MasterHost {
         this.#respond(effect.requestId, 200)
         return
       case 'openStream':
-        this.#openStream(effect.requestId, effect.streamId)
+        this.#lines.openStream(effect.requestId, effect.streamId)
         return
       case 'sendEvent':
         this.#world.see({ kind: 'eventSent', streamId: effect.streamId, event: effect.event })
-        this.#streams.get(effect.streamId)?.toClient({ kind: 'event', event: effect.event })
+        this.#lines.sendEvent(effect.streamId, effect.event)
         return
       case 'closeStream':
         this.#world.see({ kind: 'streamClosed', streamId: effect.streamId })
-        this.#streams.get(effect.streamId)?.closeByServer()
-        this.#streams.delete(effect.streamId)
+        this.#lines.closeStream(effect.streamId)
         return
       case 'openLink':
         this.#openLink(effect.requestId, effect.linkId)
         return
       case 'sendToAgent':
         this.#world.see({ kind: 'agentTold', linkId: effect.linkId, message: effect.message })
-        this.#links.get(effect.linkId)?.toClient({ kind: 'message', message: effect.message })
+        this.#lines.sendToAgent(effect.linkId, effect.message)
         return
       case 'closeLink':
         this.#world.see({ kind: 'linkClosed', linkId: effect.linkId })
-        this.#links.get(effect.linkId)?.closeByServer()
-        this.#links.delete(effect.linkId)
+        this.#lines.closeLink(effect.linkId)
         return
       case 'commitRegistry':
         this.#commit(effect)
@@ -287,7 +246,7 @@ export class MasterHost {
   }
 
   #respond(requestId: string, status: number, text = ''): void {
-    const waiting = this.#take(requestId)
+    const waiting = this.#lines.take(requestId)
     const answer = { kind: 'answered', status, text } as const
     waiting.calls?.toClient(answer)
     waiting.stream?.toClient(answer)
@@ -297,21 +256,9 @@ export class MasterHost {
     waiting.operator.answered(status)
   }
 
-  #openStream(requestId: string, streamId: string): void {
-    const line = this.#take(requestId).stream
-    if (line === undefined) return
-    this.#streams.set(streamId, line)
-    this.#streamIds.set(line, streamId)
-    line.toClient({ kind: 'opened', streamId })
-  }
-
   #openLink(requestId: string, linkId: string): void {
-    const { link, message } = this.#take(requestId)
-    if (link === undefined || message === undefined) return
-    this.#links.set(linkId, link)
-    this.#linkIds.set(link, linkId)
-    this.#world.see({ kind: 'linkOpened', linkId, message })
-    link.toClient({ kind: 'opened' })
+    const message = this.#lines.openLink(requestId, linkId)
+    if (message !== undefined) this.#world.see({ kind: 'linkOpened', linkId, message })
   }
 
   #commit({ records, token }: Extract<MasterEffect, { kind: 'commitRegistry' }>): void {
@@ -330,12 +277,5 @@ export class MasterHost {
       if (problem === undefined) this.#post({ kind: 'registryCommitted', atMs, token })
       else this.#post({ kind: 'registryFailed', atMs, token, reason: problem })
     })
-  }
-
-  #take(requestId: string): Waiting {
-    const waiting = this.#waiting.get(requestId)
-    assert(waiting !== undefined, 'a request is answered once')
-    this.#waiting.delete(requestId)
-    return waiting
   }
 }
