@@ -36,3 +36,19 @@ export class LazyList {
     return [...this]
   }
 }
+
+/** An object with so many fields that they are made in groups when it is written: `own` first, then each group that `more` makes. */
+export class LazyFields {
+  readonly own: JsonObject
+  readonly more: () => Iterable<JsonObject>
+
+  constructor(own: JsonObject, more: () => Iterable<JsonObject>) {
+    this.own = own
+    this.more = more
+  }
+
+  /** The whole object. */
+  toJSON(): JsonObject {
+    return Object.assign({}, this.own, ...this.more())
+  }
+}

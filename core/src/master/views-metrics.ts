@@ -2,6 +2,7 @@
 
 import { addAll, type Bag, EMPTY, quantities, revocable } from './bag.ts'
 import { OPERATION_TYPES } from './counters.ts'
+import { LazyFields } from './json.ts'
 import { reclaimMetrics } from './reclaim/view.ts'
 import { addSums, roleSums, sumsOf } from './role-sums.ts'
 import type { Framework, MasterState } from './state.ts'
@@ -19,6 +20,20 @@ const OPERATION_STATES = [
 
 /** All metrics by name. O(agents + frameworks + tasks). */
 export function metricsSnapshot(state: MasterState, atMs: number): Record<string, number> {
+  return Object.assign(commonMetrics(state, atMs), ...frameworkMetrics(state))
+}
+
+/** The same as an object to be written in groups: a hundred metrics of each framework are many. */
+export function metricsFields(state: MasterState, atMs: number): LazyFields {
+  return new LazyFields(commonMetrics(state, atMs), () => frameworkMetrics(state))
+}
+
+function* frameworkMetrics(state: MasterState): Generator<Record<string, number>> {
+  if (!state.options.publishPerFrameworkMetrics) return
+  for (const framework of [...state.frameworks.values()]) yield metricsOf(framework)
+}
+
+function commonMetrics(state: MasterState, atMs: number): Record<string, number> {
   const metrics: Record<string, number> = {
     'master/elected': 1,
     'master/uptime_secs': Math.max(0, (atMs - state.options.startAtMs) / 1000),
@@ -126,7 +141,6 @@ function addFrameworks(metrics: Record<string, number>, state: MasterState): voi
       const short = name.replace('task_', '')
       if (running[short] !== undefined) running[short] += value
     }
-    if (state.options.publishPerFrameworkMetrics) addFramework(metrics, framework, states)
   }
   metrics['master/frameworks_connected'] = connected
   metrics['master/frameworks_disconnected'] = state.frameworks.size - connected
@@ -138,26 +152,25 @@ function addFrameworks(metrics: Record<string, number>, state: MasterState): voi
 const ACTIVE_STATES = ['staging', 'starting', 'running', 'killing', 'unreachable', 'unknown']
 
 function activeStates(framework: Framework): Record<string, number> {
-  const states: Record<string, number> = {}
-  for (const name of ACTIVE_STATES) states[`task_${name}`] = 0
-  for (const task of framework.tasks.values()) add(states, task.state.toLowerCase(), 1)
-  states.task_unreachable = framework.unreachableTasks.size
-  return Object.fromEntries(ACTIVE_STATES.map((name) => [`task_${name}`, states[`task_${name}`] ?? 0]))
+  const counts = new Map<string, number>()
+  for (const { state } of framework.tasks.values()) counts.set(state, (counts.get(state) ?? 0) + 1)
+  counts.set('TASK_UNREACHABLE', framework.unreachableTasks.size)
+  return Object.fromEntries(
+    ACTIVE_STATES.map((name) => [`task_${name}`, counts.get(`TASK_${name.toUpperCase()}`) ?? 0]),
+  )
 }
 
-function addFramework(
-  metrics: Record<string, number>,
-  framework: Framework,
-  states: Readonly<Record<string, number>>,
-): void {
+function metricsOf(framework: Framework): Record<string, number> {
+  const metrics: Record<string, number> = {}
   const prefix = `master/frameworks/${encodedName(framework.info.name)}/${framework.id}`
   metrics[`${prefix}/subscribed`] = framework.streamId === undefined ? 0 : 1
   for (const name of FRAMEWORK_COUNTERS) metrics[`${prefix}/${name}`] = 0
   for (const [name, value] of framework.counters) metrics[`${prefix}/${name}`] = value
-  for (const [name, value] of Object.entries(states)) metrics[`${prefix}/tasks/active/${name}`] = value
+  for (const [name, value] of Object.entries(activeStates(framework))) metrics[`${prefix}/tasks/active/${name}`] = value
   for (const role of framework.roles) {
     metrics[`${prefix}/roles/${role}/suppressed`] = framework.suppressedRoles.has(role) ? 1 : 0
   }
+  return metrics
 }
 
 const CALLS =

@@ -3,6 +3,7 @@ import { Rehearsal, scalar } from './rehearsal.ts'
 import {
   frameworksView,
   type JsonObject,
+  metricsPage,
   metricsView,
   rolesView,
   slavesView,
@@ -267,4 +268,14 @@ test('a page shows the moment it was asked for, however late it is written', (t)
   stage.pass(1000)
   t.is(JSON.stringify(page), atOnce)
   t.not(JSON.stringify(stateView(stage.state)), atOnce)
+})
+
+test('the page of metrics has the fields of the metrics', (t) => {
+  const stage = new Rehearsal()
+  const [framework, agent] = [stage.subscribe(), stage.register()]
+  stage.pass(1000)
+  stage.launch(framework, stage.task(agent, 't'))
+  const fields = metricsView(stage.state, stage.atMs)
+  t.deepEqual(written(metricsPage(stage.state, stage.atMs)), fields)
+  t.is(fields[`master/frameworks/f/${framework.id}/tasks/active/task_staging`], 1)
 })

@@ -6,13 +6,13 @@
  * Cost: O(what is shown). Nothing here changes the state, and nothing returned is changed later.
  */
 
-import type { Json, JsonObject } from './json.ts'
+import type { Json, JsonObject, LazyFields } from './json.ts'
 import { quotaStatus } from './operator-quota.ts'
 import { reclaimPage } from './reclaim/view.ts'
 import type { MasterState } from './state.ts'
 import { type Explained, type ExplainQuery, explainPage, offerConstraintsPage } from './views-explain.ts'
 import { frameworkPages, type TasksQuery, taskPages } from './views-frameworks.ts'
-import { metricsSnapshot } from './views-metrics.ts'
+import { metricsFields, metricsSnapshot } from './views-metrics.ts'
 import { rolePage } from './views-roles.ts'
 import { slavePages, statePage, stateSummaryPage } from './views-state.ts'
 
@@ -89,4 +89,9 @@ export function offerConstraintsView(state: MasterState): JsonObject {
 /** GET /metrics/snapshot without the process's own numbers (system/…, event queues), which the shell adds. */
 export function metricsView(state: MasterState, atMs: number): Record<string, number> {
   return metricsSnapshot(state, atMs)
+}
+
+/** The same for a page that is written in slices. */
+export function metricsPage(state: MasterState, atMs: number): LazyFields {
+  return metricsFields(state, atMs)
 }

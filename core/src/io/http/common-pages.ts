@@ -10,7 +10,7 @@ import type { PageAnswer, PageRequest, PageRoute, Route } from './routes.ts'
 export interface CommonPages {
   readonly flags: () => Readonly<Record<string, string>>
   readonly version: () => VersionInfo
-  readonly metrics: () => Readonly<Record<string, number>>
+  readonly metrics: () => object
   readonly logging: LoggingToggle
   /** All routes of the process, for /help. */
   readonly routes: () => readonly Route[]
@@ -64,7 +64,7 @@ export function commonRoutes(pages: CommonPages): readonly PageRoute[] {
   ]
 }
 
-function metricsPage(request: PageRequest, metrics: () => Readonly<Record<string, number>>): PageAnswer {
+function metricsPage(request: PageRequest, metrics: () => object): PageAnswer {
   const timeout = request.query.get('timeout')
   if (timeout !== null && parseDuration(timeout) === undefined) {
     return { kind: 'text', status: 400, text: `Invalid timeout '${timeout}': expecting a duration such as 5secs.\n` }

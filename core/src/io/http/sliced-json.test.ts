@@ -1,7 +1,7 @@
 import { get, type IncomingMessage } from 'node:http'
 import { gunzipSync } from 'node:zlib'
 import test from 'ava'
-import { LazyList } from '../../master/json.ts'
+import { LazyFields, LazyList } from '../../master/json.ts'
 import { type Route, Router } from './routes.ts'
 import { closeServer, createIdleServer, listen, serveWith } from './server.ts'
 import { isSliced, jsonPieces } from './sliced-json.ts'
@@ -26,6 +26,17 @@ test('pieces together are the JSON of the value', (t) => {
     [isSliced(value), isSliced({ plain: [1] }), isSliced(null), isSliced('text')],
     [true, false, false, false],
   )
+})
+
+test('fields made in groups are one object, also when there is nothing before them or in a group', (t) => {
+  for (const own of [{}, { first: 1 }]) {
+    for (const groups of [[], [{}], [{ a: 1, b: 2 }, {}, { c: 3 }]]) {
+      const value = new LazyFields(own, () => groups)
+      t.true(isSliced(value))
+      t.is([...jsonPieces(value, JSON.stringify)].join(''), JSON.stringify(value))
+      t.deepEqual(JSON.parse(JSON.stringify(value)), Object.assign({}, own, ...groups))
+    }
+  }
 })
 
 interface Page {

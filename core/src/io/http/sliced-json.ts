@@ -9,7 +9,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Writable } from 'node:stream'
 import { setImmediate } from 'node:timers/promises'
 import { createGzip } from 'node:zlib'
-import { LazyList } from '../../master/json.ts'
+import { LazyFields, LazyList } from '../../master/json.ts'
 import { answerBody, answerText } from './answers.ts'
 import { wantsGzip } from './negotiate.ts'
 
@@ -22,11 +22,12 @@ let pages = 0
 
 /** Whether any of the lists of a page is to be written in pieces. */
 export function isSliced(value: unknown): value is object {
-  return typeof value === 'object' && value !== null && Object.values(value).some((part) => part instanceof LazyList)
+  if (typeof value !== 'object' || value === null) return false
+  return value instanceof LazyFields || Object.values(value).some((part) => part instanceof LazyList)
 }
 
 /**
- * A value as JSON text in pieces: one for each element of a LazyList that has no such list itself.
+ * A value as JSON text in pieces: one for each element of a LazyList that has no such list itself, and for each group of LazyFields.
  *
  * @param write the text of a value without such lists
  */
@@ -39,6 +40,16 @@ export function* jsonPieces(value: unknown, write: (value: unknown) => string): 
       before = ','
     }
     yield before === '[' ? '[]' : ']'
+  } else if (value instanceof LazyFields) {
+    yield write(value.own).slice(0, -1)
+    let isFirst = Object.keys(value.own).length === 0
+    for (const group of value.more()) {
+      const fields = write(group).slice(1, -1)
+      if (fields === '') continue
+      yield isFirst ? fields : `,${fields}`
+      isFirst = false
+    }
+    yield '}'
   } else if (isSliced(value)) {
     let before = '{'
     for (const [field, part] of Object.entries(value)) {

@@ -14,6 +14,7 @@ import type { Event as SchedulerEvent } from '@isthmus/proto/gen/scheduler'
 import { RecordReader } from '@isthmus/proto/recordio'
 import type { MasterEffect } from '../../master/effects.ts'
 import type { MasterEvent, MasterTimer } from '../../master/events.ts'
+import { LazyFields } from '../../master/json.ts'
 import { maintenanceSchedule, maintenanceStatus } from '../../master/maintenance.ts'
 import { step } from '../../master/master.ts'
 import { validateOperatorCall } from '../../master/operators.ts'
@@ -90,7 +91,7 @@ export class MasterShell {
       callName: 'master::Call',
       flags: () => options.state.options.shown,
       version: () => masterVersion(options.state.options),
-      metrics: () => ({ ...views.metricsView(options.state, this.#now()), ...systemMetrics() }),
+      metrics: () => Object.assign(views.metricsView(options.state, this.#now()), systemMetrics()),
       logging: new LoggingToggle(options.log),
       files: options.files,
     }
@@ -210,7 +211,7 @@ export class MasterShell {
 
   #routes(): readonly Route[] {
     const { state } = this.#options
-    const { metrics, flags, version, logging } = this.#shared
+    const { flags, version, logging } = this.#shared
     const routes: Route[] = []
     routes.push(
       ...masterRoutes({
@@ -240,7 +241,10 @@ export class MasterShell {
       ...commonRoutes({
         flags,
         version,
-        metrics,
+        metrics: () => {
+          const { own, more } = views.metricsPage(state, this.#now())
+          return new LazyFields({ ...own, ...systemMetrics() }, more)
+        },
         logging,
         routes: () => routes,
       }),
