@@ -15,7 +15,6 @@
 
 import { AssertionError } from '../base/assert.ts'
 import { createRandom, nextFraction, nextUint32, type Random } from '../base/random.ts'
-import type { MasterFlags, ReclaimFlags } from '../master/options.ts'
 import { AgentHost } from './agent-host.ts'
 import type { Checker } from './checkers/checker.ts'
 import { checkSums } from './checkers/sums.ts'
@@ -33,6 +32,7 @@ import type { Seams, Surroundings, WorldHealth } from './surroundings.ts'
 import { describe, Fingerprint } from './transcript.ts'
 import { Violation } from './violation.ts'
 import type { Workload, WorkloadAgents } from './workload.ts'
+import { flagsOf, resourcesOf } from './world-terms.ts'
 
 /** What a world is made from. */
 export interface WorldOptions {
@@ -87,15 +87,6 @@ const LOOK_EVERY_MS = 5_000
 const PROGRESS_MS = 600_000
 /** When all work is done, everything has ended after this. */
 const QUIET_MS = 1_500_000
-
-/** Short waits, so that agents and masters are given up within a short world. */
-const WORLD_FLAGS = {
-  agentPingTimeoutMs: 5_000,
-  maxAgentPingTimeouts: 4,
-  agentReregisterTimeoutMs: 60_000,
-}
-
-const RECLAIM = { afterMs: 10_000, noticeMs: 10_000, maxGraceMs: 5_000 }
 
 /** One world; `run` lets it live. */
 export class World implements Surroundings {
@@ -300,21 +291,4 @@ export class World implements Surroundings {
       fingerprint: this.#fingerprint.toString(),
     }
   }
-}
-
-/** Some worlds have offers that time out, or take back what is guaranteed. */
-function flagsOf(seed: number): Partial<MasterFlags> {
-  const reclaim: ReclaimFlags = { ...RECLAIM, policy: seed % 4 === 0 ? 'newest' : 'fewest' }
-  return { ...WORLD_FLAGS, offerTimeoutMs: seed % 3 === 0 ? 10_000 : 0, reclaim: seed % 2 === 0 ? reclaim : undefined }
-}
-
-function resourcesOf({ cpus, memoryMb, diskMb, ports }: WorkloadAgents) {
-  const scalar = (name: string, value: number) => ({ name, type: 'SCALAR' as const, scalar: { value } })
-  const range = { begin: 31_000, end: 31_000 + ports - 1 }
-  return [
-    scalar('cpus', cpus),
-    scalar('mem', memoryMb),
-    scalar('disk', diskMb),
-    ...(ports === 0 ? [] : [{ name: 'ports', type: 'RANGES' as const, ranges: { range: [range] } }]),
-  ]
 }
