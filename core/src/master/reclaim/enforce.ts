@@ -152,16 +152,16 @@ export function enforce(turn: Turn, of: { terms: ReclaimFlags; floors: Floors; a
   of.asks.settle(turn)
 }
 
-/** What ends with the executor of a task beyond the task itself, as far as it is not taken back too. */
-function alsoLost(state: MasterState, { kind, agentId, frameworkId, executorId }: Reclaim): Loss[] {
-  if (kind === 'executor' || executorId === '') return []
+/** What ends with the executor beyond what is taken back: its other tasks, also those that came later, and with a task the executor itself. */
+function alsoLost(state: MasterState, { kind, agentId, frameworkId, executorId, taskIds }: Reclaim): Loss[] {
   const agent = state.agents.get(agentId)
   const executor = agent?.executors.get(frameworkId)?.get(executorId)
   if (executor === undefined) return []
   const others = [...(agent!.tasks.get(frameworkId)?.values() ?? [])].filter((task) => {
-    const isTaken = state.reclaim.active.has(keyOf('task', agentId, frameworkId, task.id))
+    const isTaken = taskIds.includes(task.id) || state.reclaim.active.has(keyOf('task', agentId, frameworkId, task.id))
     return task.executorId === executorId && holdsResources(task.state) && !isTaken
   })
+  if (kind === 'executor') return lossesOf(others)
   return lossesOf([...others, { role: executor.resources.allocationRole ?? '*', resources: executor.resources }])
 }
 

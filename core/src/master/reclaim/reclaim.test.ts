@@ -401,3 +401,46 @@ test('after a failover nothing is taken before all agents are back or given up: 
   t.is(stage.state.recoveredAgents.size, 0)
   t.is(killsOf(agent).length, 2)
 })
+
+test('an executor that is taken back is spared when it got a task since that its role needs for its guarantee', (t) => {
+  const stage = new Rehearsal({ ...FLAGS })
+  const batch = stage.subscribe({ name: 'batch', roles: ['batch'] })
+  const agent = stage.register('one', [scalar('cpus', 4), scalar('mem', 4096), scalar('disk', 9)])
+  const launchGroup = (id: string, cpus: number) => {
+    const resources = [scalar('mem', 64), ...(cpus > 0 ? [scalar('cpus', cpus)] : [])]
+    const executor = {
+      executor_id: { value: 'e' },
+      resources: [scalar('cpus', 0.5), scalar('mem', 32), scalar('disk', 1)],
+    }
+    const task_group = { tasks: [oneCpu(stage, agent, id, { resources })] }
+    const launch_group = { executor: { ...executor, type: 'DEFAULT' as const }, task_group }
+    const operations = [{ type: 'LAUNCH_GROUP' as const, launch_group }]
+    const offer_ids = stage.offersOf(batch).map((value) => ({ value }))
+    stage.say(batch, {
+      type: 'ACCEPT',
+      accept: { offer_ids, operations, filters: { refuse_seconds: cpus > 0 ? 0 : 1_000 } },
+    })
+    t.true(stage.state.frameworks.get(batch.id)?.tasks.has(id), stage.updatesOf(batch).join())
+  }
+  launchGroup('a', 3)
+  guarantee(stage, 'team', 3)
+  const team = stage.subscribe({ name: 'team', roles: ['team'] })
+  stage.pass(1_000)
+  const offer_ids = stage.offersOf(team).map((value) => ({ value }))
+  stage.say(team, { type: 'DECLINE', decline: { offer_ids, filters: { refuse_seconds: 1_000 } } })
+  stage.pass(14_000)
+  t.deepEqual(
+    [...stage.state.reclaim.active.values()].map(({ kind, taskIds }) => [kind, taskIds]),
+    [['executor', ['a']]],
+  )
+  launchGroup('b', 0)
+  stage.operate({
+    type: 'UPDATE_QUOTA',
+    update_quota: { force: true, quota_configs: [{ role: 'batch', guarantees: { mem: { value: 64 } } }] },
+  })
+  stage.pass(20_000)
+  t.deepEqual(killsOf(agent), ['a'])
+  stage.pass(10_000)
+  t.deepEqual(shutdownsOf(agent.messages), [])
+  t.is(stage.state.reclaim.past.at(-1)?.outcome, 'spared')
+})

@@ -96,7 +96,9 @@ class Pool {
   #tasks = 0
 
   constructor() {
-    this.agents = ['x', 'y', 'z'].map((name) => this.stage.register(name, [scalar('cpus', 4), scalar('mem', 4096)]))
+    this.agents = ['x', 'y', 'z'].map((name) =>
+      this.stage.register(name, [scalar('cpus', 4), scalar('mem', 4096), scalar('disk', 999)]),
+    )
     this.stage.tell = (_cue, effects) => {
       const killed = new Set<string>()
       for (const effect of effects) {
@@ -203,7 +205,7 @@ class Pool {
     const executor = {
       executor_id: { value: `${one.shape}-${framework.id}` },
       command: { value: 'run' },
-      resources: [scalar('cpus', 0.5), scalar('mem', 32)],
+      resources: [scalar('cpus', 0.5), scalar('mem', 32), scalar('disk', 1)],
     }
     const infos = Array.from({ length: one.count }, () => {
       const id = `t${this.#tasks++}`
