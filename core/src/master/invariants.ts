@@ -35,6 +35,9 @@ function checkAgent(state: MasterState, agent: Agent): void {
   // Tasks may hold more than is oversubscribed now: estimates shrink.
   const kept = taken.nonRevocable().withSingleCopies()
   assert(contains(agent.total, kept), `agent ${agent.id} has what is allocated and offered of it`)
+  const spare = agent.total.revocable().minus(unallocated(addAll(agent.usedBy.values())).revocable())
+  const promised = unallocated(addAll(offered)).revocable()
+  assert(contains(spare, promised), `agent ${agent.id} has what is offered of it revocably`)
   for (const [frameworkId, tasks] of agent.tasks) {
     assert(tasks.size > 0, 'an agent keeps no empty task lists')
     for (const [id, task] of tasks) {
