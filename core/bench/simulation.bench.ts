@@ -16,7 +16,17 @@ const SIZES = [100, 1_000, 10_000]
 /** Twice as many short tasks as asked for at once, in two waves. */
 function workloadOf(agents: number): Workload {
   const tasks = TASKS / FRAMEWORKS / 2
-  const job = { tasks, cpus: 0.5, memoryMb: 128, ports: 0, seconds: 20, exitCode: 0, killAfterSeconds: 0, customExecutor: false, groupSize: 1 }
+  const job = {
+    tasks,
+    cpus: 0.5,
+    memoryMb: 128,
+    ports: 0,
+    seconds: 20,
+    exitCode: 0,
+    killAfterSeconds: 0,
+    customExecutor: false,
+    groupSize: 1,
+  }
   const frameworks = Array.from({ length: FRAMEWORKS }, (_, number) => ({
     name: `framework-${number}`,
     role: `role-${number % ROLES}`,
