@@ -81,3 +81,12 @@ test('an executor that ends a task when it is told to need not know why: the age
   agent.report('t', 'TASK_KILLED')
   t.deepEqual(lastOf(agent), ['TASK_KILLED', WHY.reason, WHY.message])
 })
+
+test('an update of a task that is not known is dropped while its framework is shut down', (t) => {
+  const agent = new Rehearsal()
+  agent.run({ id: 'a', command: undefined, executor: CUSTOM })
+  agent.subscribe()
+  agent.master({ type: 'SHUTDOWN_FRAMEWORK', framework_id: { value: 'F' } })
+  agent.report('unknown', 'TASK_STARTING')
+  t.is(agent.state.frameworks.get('F')?.updates.size, 0)
+})

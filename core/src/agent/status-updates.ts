@@ -105,6 +105,8 @@ export function forward(turn: Turn, executor: Executor, task: AgentTask, given: 
 
 /** An update of a task that is not in the books: passed on all the same, as Mesos does. */
 export function forwardUnknown(turn: Turn, framework: AgentFramework, given: TaskStatus): void {
+  // Nobody will acknowledge it.
+  if (framework.isTerminating) return
   const agent_id = { value: agentIdOf(turn.state) }
   enqueue(turn, framework, { ...given, agent_id, timestamp: given.timestamp ?? turn.atMs / 1000 })
 }
