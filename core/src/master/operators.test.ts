@@ -357,7 +357,11 @@ const invalidOperations: readonly { name: string; operation: OfferOperation; mes
     message: /Persistent volumes not found/,
   },
   { name: 'no message', operation: { type: 'CREATE' }, message: /'create'/ },
-  { name: 'no resources', operation: { type: 'RESERVE', reserve: {} }, message: /multiple resource providers: ; on agent/ },
+  {
+    name: 'no resources',
+    operation: { type: 'RESERVE', reserve: {} },
+    message: /multiple resource providers: ; on agent/,
+  },
   { name: 'type UNKNOWN', operation: { type: 'UNKNOWN' }, message: /UNKNOWN/ },
   { name: 'CREATE_DISK', operation: { type: 'CREATE_DISK' }, message: /CREATE_DISK/ },
 ]
