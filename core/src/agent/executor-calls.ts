@@ -141,7 +141,8 @@ function enterUpdate(
   status: NonNullable<Call['update']>['status'],
 ): void {
   const taskId = status.task_id.value
-  const pending = framework.updates.get(taskId)?.pending ?? []
+  const stream = framework.updates.get(taskId)
+  const pending = stream?.pending ?? []
   // The same again, because its acknowledgement was lost.
   if (pending.some(({ uuid }) => equalBytes(uuid, status.uuid))) return
   const task = executor.tasks.get(taskId)
@@ -150,6 +151,11 @@ function enterUpdate(
     if (findTask(turn.state, framework.frameworkId, taskId) !== undefined) {
       turn.state.counters.invalidStatusUpdates += 1
       note(turn, 'warn', "update of another executor's task", { taskId, executorId, state: status.state })
+      return
+    }
+    if (stream !== undefined && isTerminal(stream.latestState)) {
+      turn.state.counters.invalidStatusUpdates += 1
+      note(turn, 'warn', 'update of a task that has ended', { taskId, state: status.state })
       return
     }
     note(turn, 'info', 'update of a task that is not known here', { taskId, executorId, state: status.state })

@@ -90,3 +90,18 @@ test('an update of a task that is not known is dropped while its framework is sh
   agent.report('unknown', 'TASK_STARTING')
   t.is(agent.state.frameworks.get('F')?.updates.size, 0)
 })
+
+test('nothing follows the end of a task that is not known', (t) => {
+  const agent = new Rehearsal()
+  agent.run({ id: 'a', command: undefined, executor: CUSTOM })
+  agent.subscribe()
+  for (const state of ['TASK_FINISHED', 'TASK_RUNNING', 'TASK_FAILED'] as const) agent.report('unknown', state)
+  t.deepEqual(
+    agent.state.frameworks
+      .get('F')
+      ?.updates.get('unknown')
+      ?.pending.map(({ state }) => state),
+    ['TASK_FINISHED'],
+  )
+  t.is(agent.state.counters.invalidStatusUpdates, 2)
+})
