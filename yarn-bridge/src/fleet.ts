@@ -204,8 +204,8 @@ function overCommitTimeout(nodeManager: NodeManager, atMs: number): number {
 function continueShrink(state: BridgeState, nodeManager: NodeManager, node: RmNode, atMs: number): BridgeEffect[] {
   const to = nodeManager.shrinkTo
   const isUsed = to === undefined || !fits(node.used, to)
-  // One with a deadline waits until YARN has moved what is above.
-  if (isUsed && to !== undefined && nodeManager.deadlineMs !== undefined) return []
+  // One with a deadline waits until YARN has moved what is above; after it the master has taken it, or wants it no more.
+  if (isUsed && atMs < (nodeManager.deadlineMs ?? 0)) return []
   if (isUsed) {
     serveAgain(nodeManager, atMs)
     return []
