@@ -46,7 +46,7 @@ async function measureLauncher(name: string): Promise<void> {
       launcher.launch(request, {
         onStarted: () => {},
         onLaunchFailed: ({ message }) => reject(new Error(message)),
-        onExited: ({ waitStatus }) => resolve(waitStatus),
+        onExited: ({ waitStatus }) => resolve(waitStatus ?? -1),
       })
     })
   try {
@@ -74,7 +74,7 @@ async function measureContainerizer(name: string, isolation: string): Promise<vo
   })
   const one: LaunchOne = (containerId) =>
     new Promise((resolve) => {
-      waiting.set(containerId, ({ waitStatus }) => resolve(waitStatus))
+      waiting.set(containerId, ({ waitStatus }) => resolve(waitStatus ?? -1))
       containerizer.launch({
         containerId,
         sandboxPath: join(folder, name.replaceAll(' ', '-'), containerId),

@@ -195,7 +195,7 @@ withUnified('a group of version 2 is killed in one step and removed', async (t) 
           launcher.destroy('c')
         },
         onLaunchFailed: ({ message }) => reject(new Error(message)),
-        onExited: (event) => resolve(event.waitStatus),
+        onExited: (event) => resolve(event.waitStatus ?? -1),
       },
     )
   })

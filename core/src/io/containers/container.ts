@@ -5,6 +5,9 @@
 //                └─────────┴────────┴─→ onLaunchFailed          (destroy before the process runs ends here too)
 //
 // Exactly one of onLaunchFailed and onExited ends it. When onExited is called nothing of the container's tree is left.
+//
+// A container with survivesMs above 0 lives on when its agent ends or is killed, where the launcher survives its agent. The next
+// agent finds it by recover(), as running or as ended; an end is kept until release() says that it will not be asked for again.
 
 import type { CommandInfo, CommandInfoURI, Resource } from '@isthmus/proto/gen/mesos'
 
@@ -40,6 +43,11 @@ export interface ContainerSpec {
   readonly diskMb?: number | undefined
   /** Persistent volumes to be found in the sandbox at their container_path; see volume-links.ts. */
   readonly volumes?: readonly Resource[] | undefined
+  /**
+   * How long it runs on without an agent; then it is killed. Absent or 0 = it is killed as soon as its agent is gone. No more than
+   * a wish with a launcher that ends with its agent.
+   */
+  readonly survivesMs?: number | undefined
 }
 
 /** The first process runs. */
@@ -65,11 +73,20 @@ export interface ContainerLimitation {
 /** The first process ended and the rest of the tree is gone. */
 export interface ContainerExited {
   readonly containerId: string
-  /** As wait(2) gives it: exit code << 8, or the number of the signal. */
-  readonly waitStatus: number
+  /** As wait(2) gives it: exit code << 8, or the number of the signal; undefined when nobody saw it (`reason` says why). */
+  readonly waitStatus: number | undefined
   readonly limitation?: ContainerLimitation | undefined
-  /** Set when the end was not seen as it happened: the launcher broke. The status is then that of SIGKILL. */
+  /** Set when the end was not seen as it happened, or the launcher ended it because no agent came back. */
   readonly reason?: string | undefined
+}
+
+/** A container that an earlier agent launched. */
+export interface FoundContainer {
+  readonly containerId: string
+  /** Its first process; undefined when it never ran. */
+  readonly pid: number | undefined
+  /** How it ended while no agent was there; undefined = it runs, and its end will be told to the listener. */
+  readonly exit?: Omit<ContainerExited, 'containerId'> | undefined
 }
 
 /** Told from the event loop, never from inside a call of the containerizer. */
@@ -103,6 +120,16 @@ export interface Containerizer {
   readonly usage: (containerId: string) => Promise<ContainerUsage | undefined>
   /** Ids of the containers not ended yet. */
   readonly containerIds: () => readonly string[]
+  /**
+   * Finds what earlier agents left: called once, before the first launch. The running ones obey like launched ones from then on;
+   * each end listed here or told later has to be released. Rejects with IoError when the launcher cannot be reached or serves
+   * another agent.
+   */
+  readonly recover: () => Promise<readonly FoundContainer[]>
+  /** The end of this container is known for good: the launcher may forget it. One that runs is not touched. */
+  readonly release: (containerId: string) => void
+  /** Lets those run on that survive their agent; nothing is told to the listener any more. */
+  readonly leave: () => Promise<void>
   /** Destroys everything and ends the launcher; nothing is told to the listener any more. */
   readonly close: () => Promise<void>
 }

@@ -16,6 +16,7 @@ import type {
   ContainerResources,
   ContainerSpec,
   ContainerUsage,
+  FoundContainer,
 } from './container.ts'
 import { diskExcess } from './disk-excess.ts'
 import type { Launcher, LauncherListener } from './launcher/launcher.ts'
@@ -249,6 +250,19 @@ class LocalContainerizer implements Containerizer {
 
   containerIds(): readonly string[] {
     return [...this.#containers.keys()]
+  }
+
+  async recover(): Promise<readonly FoundContainer[]> {
+    const left = await this.#options.launcher.recover(() => undefined)
+    return left.map(({ containerId, pid, end }) => ({ containerId, pid, exit: end }))
+  }
+
+  release(containerId: string): void {
+    this.#options.launcher.release(containerId)
+  }
+
+  async leave(): Promise<void> {
+    await this.close()
   }
 
   async close(): Promise<void> {

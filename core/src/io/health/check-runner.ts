@@ -67,8 +67,9 @@ function checkCommand(
   })
 }
 
-function commandResult(waitStatus: number, reason: string | undefined): CheckResult {
-  if (reason !== undefined) return { kind: 'failed', reason }
+function commandResult(waitStatus: number | undefined, reason: string | undefined): CheckResult {
+  if (reason !== undefined || waitStatus === undefined)
+    return { kind: 'failed', reason: reason ?? 'its end is unknown' }
   const signal = waitStatus & SIGNAL_MASK
   if (signal !== 0) return { kind: 'failed', reason: `Command terminated with signal ${signal}` }
   return { kind: 'command', exitCode: waitStatus >> 8 }

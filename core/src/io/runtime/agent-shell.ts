@@ -3,6 +3,7 @@
 
 import { rm } from 'node:fs/promises'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { constants } from 'node:os'
 import type { Response as OperatorResponse } from '@isthmus/proto/gen/agent'
 import type { Event as ExecutorEvent } from '@isthmus/proto/gen/executor'
 import { step } from '../../agent/agent.ts'
@@ -110,7 +111,7 @@ export class AgentShell {
     this.containerListener = {
       onStarted: (event) => this.#post({ kind: 'containerStarted', atMs: this.#now(), ...event }),
       onLaunchFailed: (event) => this.#post({ kind: 'containerLaunchFailed', atMs: this.#now(), ...event }),
-      onExited: ({ containerId, waitStatus, limitation, reason }) => {
+      onExited: ({ containerId, waitStatus = constants.signals.SIGKILL, limitation, reason }) => {
         if (reason !== undefined) options.log.warn('a container ended unseen', { containerId, reason })
         this.#post({ kind: 'containerExited', atMs: this.#now(), containerId, waitStatus, limitation })
       },

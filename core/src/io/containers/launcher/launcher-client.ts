@@ -4,7 +4,7 @@ import { constants } from 'node:os'
 import type { Log } from '../../observe/logger.ts'
 import type { ContainerUsage } from '../container.ts'
 import { killCgroup, removeCgroups } from './cgroup-tree.ts'
-import type { CgroupActions, Launcher, LauncherListener, LaunchRequest } from './launcher.ts'
+import type { CgroupActions, Launcher, LauncherListener, LaunchRequest, LeftContainer } from './launcher.ts'
 import { launcherProgram } from './launcher-program.ts'
 import { ProcessTable, sendSignal } from './process-table.ts'
 import {
@@ -21,6 +21,16 @@ export interface LauncherOptions {
   readonly log: Log
   /** Default `kill`. */
   readonly onAgentExit?: OnAgentExit | undefined
+  /** The launcher survives its agent and is found again here; absent = it ends with its agent. */
+  readonly survival?: LauncherSurvival | undefined
+}
+
+/** Where a launcher that survives its agent is found again. */
+export interface LauncherSurvival {
+  /** Flag --runtime_dir; made when missing. */
+  readonly runtimeDir: string
+  /** Whose launcher it is: agents with other work_dirs have others. */
+  readonly workDir: string
 }
 
 /** What the launcher needs to find getent and id; containers get their own PATH. */
@@ -98,6 +108,19 @@ class LauncherClient implements Launcher {
 
   pid(): number | undefined {
     return this.#process?.pid
+  }
+
+  /** Nothing outlives the agent here. */
+  recover(): Promise<readonly LeftContainer[]> {
+    return Promise.resolve([])
+  }
+
+  keep(): void {}
+
+  release(): void {}
+
+  leave(): Promise<void> {
+    return this.close()
   }
 
   async close(): Promise<void> {

@@ -15,6 +15,10 @@ export interface LaunchRequest {
   readonly user?: string | undefined
   /** What to do with control groups around the start and the end. */
   readonly cgroups?: CgroupActions | undefined
+  /** As in ContainerSpec. */
+  readonly survivesMs?: number | undefined
+  /** Whatever its agent wants to find again with it. */
+  readonly keepsake?: string | undefined
 }
 
 /** Control groups of one container, as the launcher has to handle them: it knows no controllers. */
@@ -55,14 +59,28 @@ export interface LauncherListener {
     readonly code: string
     readonly message: string
   }) => void
-  /** The tree is gone. `reason` when the launcher broke. */
-  readonly onExited: (event: {
-    readonly containerId: string
-    readonly waitStatus: number
-    readonly reason?: string | undefined
-    /** Set when it ran out of memory: path → text of the files asked for. */
-    readonly outOfMemory?: Readonly<Record<string, string>> | undefined
-  }) => void
+  /** The tree is gone. */
+  readonly onExited: (event: ContainerEnd & { readonly containerId: string }) => void
+}
+
+/** How the tree of a container ended. */
+export interface ContainerEnd {
+  /** Undefined when nobody saw it. */
+  readonly waitStatus: number | undefined
+  /** When it was not seen, or the launcher broke or ended it. */
+  readonly reason?: string | undefined
+  /** Set when it ran out of memory: path → text of the files asked for. */
+  readonly outOfMemory?: Readonly<Record<string, string>> | undefined
+}
+
+/** A container of an earlier agent. */
+export interface LeftContainer {
+  readonly containerId: string
+  /** Undefined when it never ran. */
+  readonly pid: number | undefined
+  readonly keepsake: string | undefined
+  /** Undefined = it runs. */
+  readonly end: ContainerEnd | undefined
 }
 
 /** The small process that starts and watches all processes of an agent, so that the size of the agent's heap does not matter. */
@@ -74,6 +92,19 @@ export interface Launcher {
   readonly usage: (containerId: string) => Promise<ContainerUsage | undefined>
   /** Process id of the launcher, for tests and diagnosis. */
   readonly pid: () => number | undefined
+  /**
+   * What earlier agents left, before the first launch. `listenTo` is asked for each that runs; those for which it has no listener
+   * are destroyed and forgotten. Rejects with IoError.
+   */
+  readonly recover: (
+    listenTo: (container: LeftContainer) => LauncherListener | undefined,
+  ) => Promise<readonly LeftContainer[]>
+  /** Other words to be found with a container. */
+  readonly keep: (containerId: string, keepsake: string) => void
+  /** Forgets the end of a container. */
+  readonly release: (containerId: string) => void
+  /** Ends the connection only. With a launcher that does not survive its agent this is close(). */
+  readonly leave: () => Promise<void>
   /** Kills all trees and ends the launcher. */
   readonly close: () => Promise<void>
 }
