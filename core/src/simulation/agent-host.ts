@@ -124,6 +124,13 @@ export class AgentHost implements SimulatedAgent {
     this.#world.network.hostEnded(this.host)
   }
 
+  /** Its life was over; it is started again. */
+  #killed(): void {
+    if (this.#state === undefined) return
+    this.crash('killed between two effects')
+    this.#world.schedule.after(RESTART_MS, () => this.start())
+  }
+
   #end(why: string): void {
     this.#state = undefined
     this.#life += 1
@@ -147,16 +154,18 @@ export class AgentHost implements SimulatedAgent {
   #post(event: AgentEvent): void {
     const state = this.#state
     if (state === undefined) return
-    const { seams } = this.#world
+    const { seams, fate } = this.#world
     const told = seams.agentEvent === undefined ? event : seams.agentEvent(event, state)
     if (told === undefined) return
     const effects = step(state, told)
     this.#steps += 1
     const life = this.#life
     for (const effect of seams.agentEffects?.(effects, told) ?? effects) {
-      if (life === this.#life) this.#perform(effect)
+      if (life !== this.#life) return
+      this.#perform(effect)
+      if (fate.isOver(this.host, effect)) this.#killed()
     }
-    if (this.#options.checksStep()) checkInvariants(state)
+    if (life === this.#life && this.#options.checksStep()) checkInvariants(state)
   }
 
   #perform(effect: AgentEffect): void {

@@ -15,6 +15,8 @@ const SLOW_FACTOR = 20
 const SLOW_MS = 1_000
 const SLOW_WRITE_MS = 4_000
 const WRITE_FAILURES = 0.3
+/** Who is to die between two effects does so within so many. */
+const LAST_EFFECTS_MAX = 12
 
 /** What faults befall. */
 export interface Victims {
@@ -43,8 +45,9 @@ export class Disorder {
 
   /** Undoes everything at once. */
   mend(): void {
-    const { network, health, see } = this.#world
+    const { network, health, fate, see } = this.#world
     see({ kind: 'fault', text: 'everything is mended' })
+    fate.forgive()
     network.heal()
     network.latency = GOOD_LATENCY
     health.fullDisks.clear()
@@ -62,6 +65,9 @@ export class Disorder {
     switch (kind) {
       case 'masterCrash':
         this.#victims.master.crash('crashed')
+        return undefined
+      case 'masterKill':
+        this.#world.fate.doom(MASTER_HOST, 1 + (forMs % LAST_EFFECTS_MAX))
         return undefined
       case 'masterBreak':
         this.#world.network.breakAll(MASTER_HOST, 'connection reset')
@@ -112,6 +118,9 @@ export class Disorder {
       case 'agentCrash':
         agent.crash('lost power')
         return () => agent.start()
+      case 'agentKill':
+        this.#world.fate.doom(host, 1 + (forMs % LAST_EFFECTS_MAX))
+        return undefined
       case 'agentBreak':
         network.breakAll(host, 'connection reset')
         return undefined

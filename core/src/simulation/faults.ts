@@ -12,6 +12,8 @@ export type FaultLevel = 'none' | 'light' | 'heavy'
 export type FaultKind =
   /** A machine loses power and comes back as a new agent. */
   | 'agentCrash'
+  /** An agent dies between two of its effects. */
+  | 'agentKill'
   /** The connections of a machine break. */
   | 'agentBreak'
   /** A machine is cut off from everybody. */
@@ -26,6 +28,8 @@ export type FaultKind =
   /** A framework ends itself; another one takes up its work. */
   | 'frameworkTeardown'
   | 'masterCrash'
+  /** The master dies between two of its effects. */
+  | 'masterKill'
   /** All connections of the master break. */
   | 'masterBreak'
   | 'registrySlow'
@@ -55,6 +59,7 @@ export interface Fault {
 /** How often each kind is chosen; the others are chosen in proportion. */
 const CHANCES: Readonly<Record<FaultKind, number>> = {
   agentCrash: 3,
+  agentKill: 3,
   agentBreak: 4,
   agentCut: 4,
   agentSlow: 2,
@@ -63,7 +68,8 @@ const CHANCES: Readonly<Record<FaultKind, number>> = {
   frameworkBreak: 4,
   frameworkCut: 2,
   frameworkTeardown: 2,
-  masterCrash: 3,
+  masterCrash: 2,
+  masterKill: 3,
   masterBreak: 1,
   registrySlow: 1,
   registryFull: 1,

@@ -174,15 +174,18 @@ export class MasterHost {
   #post(event: MasterEvent): void {
     const state = this.#state
     if (state === undefined) return
-    const { seams, see } = this.#world
+    const { seams, see, fate } = this.#world
     const told = seams.masterEvent === undefined ? event : seams.masterEvent(event, state)
     if (told === undefined) return
     const effects = step(state, told)
     this.#steps += 1
     const life = this.#life
     for (const effect of seams.masterEffects?.(effects, told) ?? effects) {
-      if (life === this.#life) this.#perform(effect)
+      if (life !== this.#life) return
+      this.#perform(effect)
+      if (fate.isOver(MASTER_HOST, effect)) this.crash('killed between two effects')
     }
+    if (life !== this.#life) return
     if (this.#options.checksStep()) checkInvariants(state)
     see({ kind: 'masterStepped' })
   }

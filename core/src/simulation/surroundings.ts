@@ -5,6 +5,7 @@ import type { Random } from '../base/random.ts'
 import type { MasterEffect } from '../master/effects.ts'
 import type { MasterEvent } from '../master/events.ts'
 import type { MasterState } from '../master/state.ts'
+import type { Fate } from './fate.ts'
 import type { MasterHost } from './master-host.ts'
 import type { Network } from './network.ts'
 import type { Schedule } from './schedule.ts'
@@ -22,6 +23,7 @@ export interface Surroundings {
   readonly see: (sighting: Sighting) => void
   readonly master: () => MasterHost
   readonly health: WorldHealth
+  readonly fate: Fate
   readonly seams: Seams
 }
 

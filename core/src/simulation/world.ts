@@ -19,6 +19,7 @@ import { AgentHost } from './agent-host.ts'
 import type { Checker } from './checkers/checker.ts'
 import { checkSums } from './checkers/sums.ts'
 import { Disorder, GOOD_LATENCY } from './disorder.ts'
+import { Fate } from './fate.ts'
 import { type FaultLevel, planFaults } from './faults.ts'
 import { FrameworkHost } from './framework-host.ts'
 import { MasterHost } from './master-host.ts'
@@ -44,6 +45,8 @@ export interface WorldOptions {
   /** All invariants of a machine are checked after every so many steps; 0 = never. */
   readonly invariantsEvery?: number
   readonly seams?: Seams | undefined
+  /** The process that performs this effect dies after it; from 1, at most the `effects` of the world's report. */
+  readonly crashAt?: number | undefined
   /** Told each line of the transcript. */
   readonly transcript?: ((line: string) => void) | undefined
 }
@@ -60,6 +63,8 @@ export interface WorldReport {
   readonly tasks: number
   readonly units: number
   readonly faults: number
+  /** Effects of masters and agents that others can see: the crash points of this world. */
+  readonly effects: number
   /** Equal for equal worlds. */
   readonly fingerprint: string
 }
@@ -67,13 +72,17 @@ export interface WorldReport {
 /** A world that showed what must not be: the rule or invariant, and when. */
 export class WorldFailure extends Error {
   readonly seed: number
+  /** The crash point, when one was asked for. */
+  readonly crashAt: number | undefined
   readonly rule: RuleName
   readonly virtualMs: number
 
-  constructor(seed: number, virtualMs: number, cause: Error) {
-    super(`seed ${seed} after ${virtualMs / 1000} s: ${cause.message}`, { cause })
+  constructor({ seed, crashAt }: Pick<WorldOptions, 'seed' | 'crashAt'>, virtualMs: number, cause: Error) {
+    const crash = crashAt === undefined ? '' : ` with a crash at ${crashAt}`
+    super(`seed ${seed}${crash} after ${virtualMs / 1000} s: ${cause.message}`, { cause })
     this.name = 'WorldFailure'
     this.seed = seed
+    this.crashAt = crashAt
     this.virtualMs = virtualMs
     this.rule =
       cause instanceof Violation ? cause.rule : cause instanceof AssertionError ? 'invariants hold' : 'no step throws'
@@ -99,6 +108,7 @@ export class World implements Surroundings {
     stubbornChance: 0,
     brokenExecutorChance: 0,
   }
+  readonly fate: Fate
   readonly seams: Seams
   readonly agents: readonly AgentHost[]
   readonly frameworks: readonly FrameworkHost[]
@@ -116,6 +126,7 @@ export class World implements Surroundings {
     const { seed, workload } = options
     this.options = options
     this.seams = options.seams ?? {}
+    this.fate = new Fate(options.crashAt)
     this.#roots = createRandom(seed)
     this.random = createRandom(nextUint32(this.#roots))
     this.network = new Network(this.schedule, createRandom(nextUint32(this.#roots)), GOOD_LATENCY)
@@ -176,7 +187,7 @@ export class World implements Surroundings {
       this.#live()
     } catch (error) {
       const cause = error instanceof Error ? error : new Error(String(error))
-      throw new WorldFailure(this.options.seed, this.schedule.nowMs - START_MS, cause)
+      throw new WorldFailure(this.options, this.schedule.nowMs - START_MS, cause)
     }
     return this.#report()
   }
@@ -288,6 +299,7 @@ export class World implements Surroundings {
       tasks: this.frameworks.reduce((sum, { program }) => sum + program.ledger.size, 0),
       units: this.frameworks.reduce((sum, { program }) => sum + program.units.length, 0),
       faults: this.#faults,
+      effects: this.fate.performed,
       fingerprint: this.#fingerprint.toString(),
     }
   }

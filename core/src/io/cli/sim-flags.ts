@@ -22,6 +22,13 @@ const FLAGS: readonly Flag[] = [
     'text',
     'File that everything seen is written to, line by line; - for this terminal. With --seed only.',
   ),
+  flag(
+    'crash-points',
+    'boolean',
+    'Lets each world live once more for each of its crash points: a master or agent dies between two of its effects.',
+    { default: 'false' },
+  ),
+  flag('crash-at', 'number', 'Lets whoever performs this effect of the world die after it, from 1. With --seed only.'),
   flag('help', 'boolean', 'Prints this text and ends.', { default: 'false' }),
 ]
 

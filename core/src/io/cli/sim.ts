@@ -4,6 +4,7 @@
 import { type FileHandle, open, readFile } from 'node:fs/promises'
 import { setImmediate } from 'node:timers/promises'
 import { allCheckers } from '../../simulation/checkers/checkers.ts'
+import { crashPoints } from '../../simulation/crash-points.ts'
 import { type Defect, findDefect } from '../../simulation/defects.ts'
 import type { FaultLevel } from '../../simulation/faults.ts'
 import { shortWorld } from '../../simulation/short-world.ts'
@@ -37,6 +38,14 @@ interface Asked {
   readonly faults: FaultLevel | undefined
   readonly defect: Defect | undefined
   readonly transcript: string | undefined
+  readonly crashes: Crashes
+}
+
+/** Whether somebody dies between two effects. */
+interface Crashes {
+  /** Each world lives once for each of its crash points. */
+  readonly everywhere: boolean
+  readonly at: number | undefined
 }
 
 /** Runs the command. */
@@ -53,14 +62,12 @@ async function live(asked: Asked): Promise<number> {
   const beginMs = performance.now()
   const reports: WorldReport[] = []
   for (let seed = asked.from; seed <= asked.to; seed++) {
-    // Signals are heard between worlds.
-    await setImmediate()
     const lines: string[] = []
     const options = {
       ...worldOf(asked, seed),
       transcript: asked.transcript && ((line: string) => void lines.push(line)),
     }
-    const failure = attempt(options as WorldOptions, reports)
+    const failure = await attempt(options as WorldOptions, asked.crashes.everywhere, reports)
     if (asked.transcript !== undefined) await writeTranscript(asked.transcript, lines)
     if (failure !== undefined) {
       process.stdout.write(failureText(failure, asked))
@@ -71,9 +78,17 @@ async function live(asked: Asked): Promise<number> {
   return 0
 }
 
-function attempt(options: WorldOptions, reports: WorldReport[]): WorldFailure | undefined {
+async function attempt(
+  options: WorldOptions,
+  everywhere: boolean,
+  reports: WorldReport[],
+): Promise<WorldFailure | undefined> {
   try {
-    reports.push(new World(options).run())
+    for (const report of everywhere ? crashPoints(options) : [new World(options).run()]) {
+      reports.push(report)
+      // Signals are heard between worlds.
+      await setImmediate()
+    }
     return undefined
   } catch (error) {
     if (error instanceof WorldFailure) return error
@@ -81,7 +96,7 @@ function attempt(options: WorldOptions, reports: WorldReport[]): WorldFailure | 
   }
 }
 
-function worldOf({ workload, size, faults, defect }: Asked, seed: number): WorldOptions {
+function worldOf({ workload, size, faults, defect, crashes }: Asked, seed: number): WorldOptions {
   const short = shortWorld(seed)
   const { agents = short.workload.agents[0]!.count, frameworks = short.workload.frameworks.length, minutes } = size
   return {
@@ -89,6 +104,7 @@ function worldOf({ workload, size, faults, defect }: Asked, seed: number): World
     workload: workload ?? generateWorkload(seed, { agents, frameworks, minutes }),
     faults: faults ?? short.faults,
     seams: defect?.seams(),
+    crashAt: crashes.at,
     checkers: allCheckers,
   }
 }
@@ -110,8 +126,9 @@ async function writeTranscript(path: string, lines: readonly string[]): Promise<
   }
 }
 
-function failureText({ seed, rule, virtualMs, message }: WorldFailure, asked: Asked): string {
-  const flags = [`--seed=${seed}`, ...repeatedFlags(asked)]
+function failureText({ seed, crashAt, rule, virtualMs, message }: WorldFailure, asked: Asked): string {
+  const crash = crashAt === undefined ? [] : [`--crash-at=${crashAt}`]
+  const flags = [`--seed=${seed}`, ...crash, ...repeatedFlags(asked)]
   return [
     `seed ${seed} failed after ${virtualMs / 1000} virtual seconds: ${rule}`,
     `  ${message}`,
@@ -141,16 +158,17 @@ function summaryText(reports: readonly WorldReport[], wallMs: number): string {
   const isOne = first === last
   const verdict = isOne
     ? `The world of seed ${first} is as it should be.`
-    : `${reports.length} worlds, seeds ${first} to ${last}, are as they should be.`
+    : `${last! - first! + 1} worlds, seeds ${first} to ${last}, are as they should be.`
   const lines = [
     verdict,
+    `  lives           ${count(reports.length)}`,
     `  virtual time    ${count(sum(({ virtualMs }) => virtualMs) / 60_000)} minutes`,
     `  faults          ${count(sum(({ faults }) => faults))}`,
     `  units of work   ${count(sum(({ units }) => units))}, done with ${count(sum(({ tasks }) => tasks))} tasks`,
     `  events          ${count(events)} in ${(wallMs / 1000).toFixed(1)} s, ${count((events * 1000) / wallMs)} a second: steps of`,
     `                  masters ${count(sum(({ masterSteps }) => masterSteps))}, agents ${count(sum(({ agentSteps }) => agentSteps))}, frameworks ${count(sum(({ frameworkSteps }) => frameworkSteps))}`,
   ]
-  if (isOne) lines.push(`  fingerprint     ${reports[0]!.fingerprint}`)
+  if (reports.length === 1) lines.push(`  fingerprint     ${reports[0]!.fingerprint}`)
   return `${lines.join('\n')}\n`
 }
 
@@ -173,11 +191,15 @@ async function readAsked(flags: FlagValues): Promise<Asked | string> {
   const defect = name === undefined ? undefined : findDefect(name)
   if (name !== undefined && defect === undefined) return `--defect: there is no '${name}'`
   const transcript = flags.text('transcript')
-  if (transcript !== undefined && range.from !== range.to) return '--transcript needs --seed'
+  const crashes = { everywhere: flags.boolean('crash-points'), at: flags.number('crash-at') }
+  const isOne = range.from === range.to && !crashes.everywhere
+  if (transcript !== undefined && !isOne) return '--transcript needs --seed, and goes without --crash-points'
+  if (crashes.at !== undefined && !(isOne && Number.isInteger(crashes.at) && crashes.at >= 1))
+    return '--crash-at: a whole number from 1 is expected, with --seed and without --crash-points'
   const path = flags.text('workload')
   const workload = path === undefined ? undefined : await readWorkload(path)
   if (typeof workload === 'string') return workload
-  return { ...range, size, faults, defect, transcript, workload, path }
+  return { ...range, size, faults, defect, transcript, workload, path, crashes }
 }
 
 function seedsOf(flags: FlagValues): { readonly from: number; readonly to: number } | string {
