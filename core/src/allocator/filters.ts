@@ -62,6 +62,8 @@ interface Bucket {
 /** All refusals of the allocator, by small integers of agents and clients. */
 export class Filters {
   readonly #groups: ((Group | undefined)[] | undefined)[] = []
+  /** Agent → the clients of all its groups: most questions are about a client that has refused nothing there. */
+  readonly #refusers: (Bits | undefined)[] = []
   readonly #buckets = new Map<number, Bucket>()
   /** Keys of the buckets as a binary heap, earliest first. */
   readonly #times: number[] = []
@@ -88,6 +90,7 @@ export class Filters {
       group.extra ??= new Map()
       group.extra.set(client, (group.extra.get(client) ?? 0) + 1)
     } else group.clients = setBit(group.clients, client)
+    this.#refusers[agent] = setBit(this.#refusers[agent], client)
     group.entryCount++
     this.#alive++
     this.#aliveOfClient[client] = (this.#aliveOfClient[client] ?? 0) + 1
@@ -96,19 +99,10 @@ export class Filters {
     this.#push(until, (agent * CLIENTS_MAX + client) * GROUPS_MAX + slot, this.#sequence++)
   }
 
-  /** Whether a client refused anything on the agent. */
-  has(agent: number, client: number): boolean {
-    const groups = this.#groups[agent]
-    if (groups === undefined) return false
-    for (const group of groups) if (group !== undefined && hasBit(group.clients, client)) return true
-    return false
-  }
-
   /** Whether the client has refused all of these resources on the agent. Pass the same object for the same question: it is answered once. */
   refuses(agent: number, client: number, resources: Resources): boolean {
-    const groups = this.#groups[agent]
-    if (groups === undefined) return false
-    for (const group of groups) {
+    if (!hasBit(this.#refusers[agent], client)) return false
+    for (const group of this.#groups[agent]!) {
       if (group === undefined || !hasBit(group.clients, client)) continue
       if (group.asked !== resources) {
         group.asked = resources
@@ -133,8 +127,9 @@ export class Filters {
   clearClient(client: number): boolean {
     const count = this.#aliveOfClient[client] ?? 0
     if (count === 0) return false
-    for (const groups of this.#groups) {
+    for (const [agent, groups] of this.#groups.entries()) {
       if (groups === undefined) continue
+      clearBit(this.#refusers[agent], client)
       for (let slot = 0; slot < groups.length; slot++) {
         const group = groups[slot]
         if (group === undefined || !hasBit(group.clients, client)) continue
@@ -163,6 +158,7 @@ export class Filters {
       }
     }
     this.#groups[agent] = undefined
+    this.#refusers[agent] = undefined
     this.#clearedAgent[agent] = this.#sequence++
     this.#bury(count)
   }
@@ -197,7 +193,9 @@ export class Filters {
     if (group.entryCount === 0) groups[slot] = undefined
     this.#alive--
     this.#aliveOfClient[client]!--
-    if (extra === 0) ended(agent, client)
+    if (extra > 0) return
+    if (!groups.some((other) => hasBit(other?.clients, client))) clearBit(this.#refusers[agent], client)
+    ended(agent, client)
   }
 
   #groupOf(agent: number, refused: Resources): number {

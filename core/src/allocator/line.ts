@@ -94,6 +94,8 @@ export class Line {
 
   /** Where a node stands; its keys are those it was put there by. */
   placeOf(node: number): number {
+    // Mostly it is the first one that is given something.
+    if (this.nodes[0] === node && this.size > 0) return 0
     const at = this.isDrawn ? this.nodes.subarray(0, this.size).indexOf(node) : this.#place(node, 0, this.size)
     assert(this.nodes[at] === node && at < this.size, 'a node stands where its keys say')
     return at

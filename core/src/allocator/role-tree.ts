@@ -49,6 +49,11 @@ export class RoleTree {
   readonly #activeBelow: number[] = []
   readonly #childCount: number[] = []
   readonly #lines: (Line | undefined)[] = []
+  /**
+   * Closed top-level roles in line, apart from the open ones: they hold little, so they would stand at the front of the root's line and
+   * every walk would step over them. Unused when the root's line is drawn.
+   */
+  readonly #closedLine: Line
   /** The draw a node's score is of, when scores are drawn. */
   readonly #drawOf: number[] = []
   readonly #free: number[] = []
@@ -77,6 +82,7 @@ export class RoleTree {
     this.isDrawn = rules.roleSorter?.asked === 'perAgent' || rules.frameworkSorter?.asked === 'perAgent'
     this.#candidate = new TreeCandidate(this, kinds, rules.frameworkName ?? (() => ''))
     this.#newNode({ name: '', parent: NONE, client: NONE })
+    this.#closedLine = new Line(this.keys)
   }
 
   /** The node of a role, or undefined when no client is in it or below it. */
@@ -118,7 +124,7 @@ export class RoleTree {
       this.#activeBelow[at] = after
       if (before !== 0 && after !== 0) continue
       this.refresh()
-      const line = this.#lineOf(this.parent[at]!)
+      const line = this.#lineWith(at)
       if (!isActive) line.remove(at)
       else {
         if (this.#isScored) this.keys.score[at] = this.#scoreOf(at)
@@ -145,7 +151,7 @@ export class RoleTree {
       for (let kind = 0; kind < kindCount; kind++) this.held[row + kind]! += amounts[kind]!
       const count = this.keys.count[at]! + allocations
       // Not in line, or all lines are about to be sorted anew.
-      const line = this.#stale || this.#activeBelow[at] === 0 ? undefined : this.#lineOf(this.parent[at]!)
+      const line = this.#stale || this.#activeBelow[at] === 0 ? undefined : this.#lineWith(at)
       const place = line?.placeOf(at) ?? 0
       this.keys.share[at] = this.#shareOf(at)
       this.keys.count[at] = count
@@ -169,12 +175,20 @@ export class RoleTree {
     this.#stale = true
   }
 
-  /** Lets walks that ask for it pass over a role and all below; kept while the role has no node, too. */
+  /** Lets walks that ask for it pass over a top-level role and all below; kept while the role has no node, too. */
   setClosed(role: string, isClosed: boolean): void {
     if (isClosed) this.#closedRoles.add(role)
     else this.#closedRoles.delete(role)
     const node = this.#roles.get(role)
-    if (node !== undefined) this.#isClosed[node] = isClosed
+    if (node === undefined || this.#isClosed[node] === isClosed) return
+    assert(this.parent[node] === ROOT, 'only top-level roles are closed')
+    const isInLine = this.#activeBelow[node] !== 0
+    if (isInLine) {
+      this.refresh()
+      this.#lineWith(node).remove(node)
+    }
+    this.#isClosed[node] = isClosed
+    if (isInLine) this.#lineWith(node).insert(node)
   }
 
   /** The weight of a role path, default 1. */
@@ -198,6 +212,7 @@ export class RoleTree {
       if (this.#isScored && this.#activeBelow[node] !== 0) this.keys.score[node] = this.#scoreOf(node)
     }
     for (const line of this.#lines) if (line?.isDrawn === false) line.sort()
+    this.#closedLine.sort()
   }
 
   /** The next agent is visited: scores that are drawn for each agent are drawn anew when they are asked for. */
@@ -215,12 +230,29 @@ export class RoleTree {
     const client = this.clientOf[from]!
     if (client !== NONE) return take(client) ? client : NONE
     const line = this.#lines[from]
+    if (line?.isDrawn === true) this.#drawLine(line)
+    if (from === ROOT && !passesClosed && this.#closedLine.size > 0) return this.#walkAll(take)
     if (line === undefined) return NONE
-    if (line.isDrawn) this.#drawLine(line)
     for (let at = 0; at < line.size; at++) {
       const node = line.isDrawn ? line.drawnAt(at) : line.nodes[at]!
-      if (passesClosed && this.#isClosed[node]!) continue
+      if (passesClosed && line.isDrawn && this.#isClosed[node]!) continue
       const found = this.walk(take, node, passesClosed)
+      if (found !== NONE) return found
+    }
+    return NONE
+  }
+
+  /** Walks open and closed top-level roles, which stand in two lines, as if they stood in one. */
+  #walkAll(take: (client: number) => boolean): number {
+    const open = this.#lineOf(ROOT)
+    const closed = this.#closedLine
+    let [openAt, closedAt] = [0, 0]
+    while (openAt < open.size || closedAt < closed.size) {
+      const isClosedNext =
+        openAt === open.size ||
+        (closedAt < closed.size && this.keys.precedes(closed.nodes[closedAt]!, open.nodes[openAt]!))
+      const node = isClosedNext ? closed.nodes[closedAt++]! : open.nodes[openAt++]!
+      const found = this.walk(take, node)
       if (found !== NONE) return found
     }
     return NONE
@@ -252,7 +284,10 @@ export class RoleTree {
   /** The nodes in line below a node, first one first, for checks. */
   inLine(node: number): number[] {
     const line = this.#lines[node]
-    return line === undefined ? [] : [...line.nodes.subarray(0, line.size)]
+    const open = line === undefined ? [] : [...line.nodes.subarray(0, line.size)]
+    if (node !== ROOT || this.#closedLine.size === 0) return open
+    const closed = this.#closedLine.nodes.subarray(0, this.#closedLine.size)
+    return [...open, ...closed].sort((a, b) => (this.keys.precedes(a, b) ? -1 : 1))
   }
 
   #ensureRole(role: string): number {
@@ -291,6 +326,16 @@ export class RoleTree {
     this.#lines[node] = undefined
     if (parent !== NONE) this.#childCount[parent]!++
     return node
+  }
+
+  /** The line a node stands in while it is active. */
+  #lineWith(node: number): Line {
+    const parent = this.parent[node]!
+    if (parent === ROOT && this.#isClosed[node] === true) {
+      const open = this.#lineOf(ROOT)
+      return open.isDrawn ? open : this.#closedLine
+    }
+    return this.#lineOf(parent)
   }
 
   #lineOf(node: number): Line {
