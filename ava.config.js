@@ -2,4 +2,5 @@
 export default {
   extensions: ['ts'],
   nodeArguments: ['--conditions=source'],
+  require: ['./integration/setup/left-open.mjs'],
 }

@@ -17,6 +17,11 @@ interface Tally {
   passed: number
   failed: number
   readonly skipped: string[]
+  /** Titles, repeated at the end: the output above is long. */
+  readonly failures: string[]
+  /** What tests left open, with the test before it. */
+  readonly leftOpen: string[]
+  last: string
 }
 
 const UNIT_TESTS = ['*/src/**/*.test.ts', '*/setup/*.test.ts', '*/scripts/*.test.ts', '*/bench/*.test.ts']
@@ -41,7 +46,7 @@ const failed = await main(process.argv.slice(2))
 process.exit(failed === 0 ? 0 : 1)
 
 async function main(args: readonly string[]): Promise<number> {
-  const tally: Tally = { passed: 0, failed: 0, skipped: [] }
+  const tally: Tally = { passed: 0, failed: 0, skipped: [], failures: [], leftOpen: [], last: '' }
   const patterns = args.filter((arg) => !arg.startsWith('--'))
   const isVerbose = args.includes('--verbose')
   try {
@@ -58,9 +63,15 @@ async function main(args: readonly string[]): Promise<number> {
   } finally {
     killAllChildren()
   }
-  if (tally.skipped.length > 0) console.log(`\nskipped parts:\n${tally.skipped.map((why) => `  ${why}`).join('\n')}`)
+  list('skipped parts', tally.skipped)
+  list('left open by tests (a defect, though nothing failed)', tally.leftOpen)
+  list('failed', tally.failures)
   console.log(`\n${tally.passed} passed, ${tally.failed} failed`)
   return tally.failed
+}
+
+function list(title: string, lines: readonly string[]): void {
+  if (lines.length > 0) console.log(`\n${title}:\n${lines.map((line) => `  ${line}`).join('\n')}`)
 }
 
 async function runChecks(tally: Tally): Promise<void> {
@@ -113,14 +124,22 @@ function takeEvent(tally: Tally, event: TapEvent, showsPassed: boolean): void {
       if (event.line.startsWith('skipped: ')) tally.skipped.push(event.line.slice('skipped: '.length))
       else if (showsPassed) console.log(`    ${event.line}`)
       break
+    case 'leftOpen':
+      tally.leftOpen.push(`after ${tally.last}: ${event.line}`)
+      console.log(`    ${event.line}`)
+      break
     default:
       event satisfies never
   }
 }
 
 function count(tally: Tally, isOk: boolean, title: string, showsPassed = true): void {
+  tally.last = title
   if (isOk) tally.passed++
-  else tally.failed++
+  else {
+    tally.failed++
+    tally.failures.push(title)
+  }
   if (!isOk || showsPassed) console.log(`  ${isOk ? 'ok    ' : 'FAILED'} ${title}`)
 }
 

@@ -5,6 +5,8 @@ export type TapEvent =
   | { readonly kind: 'detail'; readonly line: string }
   /** A line the test before it logged. */
   | { readonly kind: 'log'; readonly line: string }
+  /** What kept the process of the test before it alive after all its tests (left-open.mjs). */
+  | { readonly kind: 'leftOpen'; readonly line: string }
 
 /** Returns a reader that takes one line of TAP after another and hands out what it tells. */
 export function readTap(emit: (event: TapEvent) => void): (line: string) => void {
@@ -20,6 +22,8 @@ export function readTap(emit: (event: TapEvent) => void): (line: string) => void
       isExplaining = false
     } else if (isExplaining) {
       emit({ kind: 'detail', line })
+    } else if (line.startsWith('left open: ')) {
+      emit({ kind: 'leftOpen', line })
     } else if (line.startsWith('#   ')) {
       emit({ kind: 'log', line: line.slice('#   '.length) })
     }
