@@ -1,13 +1,16 @@
 // Real processes for tests: started from the command line's own entry, watched by their output, gone after the test.
 
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { ExecutionContext } from 'ava'
 
 const ENTRY = fileURLToPath(new URL('../bin/isthmus.mjs', import.meta.url))
+/** Ends a program when the test process ends, by kill -9 too (util-linux). */
+const SETPRIV = '/usr/bin/setpriv'
+const SETPRIV_ARGV = existsSync(SETPRIV) ? [SETPRIV, '--pdeathsig', 'KILL', '--'] : []
 /** A program that does not say what it should in this time has failed. */
 const PATIENCE_MS = 30_000
 
@@ -37,7 +40,7 @@ export function program(
   command: readonly string[],
   env: Readonly<Record<string, string>> = {},
 ): Program {
-  const [file = '', ...argv] = command
+  const [file = '', ...argv] = [...SETPRIV_ARGV, ...command]
   const child = spawn(file, argv, {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...env },
