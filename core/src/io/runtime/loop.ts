@@ -19,6 +19,8 @@ export interface LoopOptions<State, Event, Effect, Timer> {
   readonly step: (state: State, event: Event) => readonly Effect[]
   /** Performs one effect; must not throw for what the outside may do wrong. */
   readonly perform: (effect: Effect) => void
+  /** Called after each step, when all its effects were handed to `perform`. */
+  readonly stepped?: (() => void) | undefined
   /** Makes the event of a timer that ran out. */
   readonly timerFired: (timer: Timer, atMs: number) => Event
   /** Called when a step or an effect threw: log it and end the process. */
@@ -96,6 +98,7 @@ export class Loop<State, Event, Effect, Timer> {
     try {
       this.#steps += 1
       for (const effect of this.#options.step(this.state, event)) this.#options.perform(effect)
+      this.#options.stepped?.()
       return true
     } catch (error) {
       this.#fail(error, event)
