@@ -6,7 +6,7 @@ import { onStopSignal } from './cli/stop-signals.ts'
 import { readAddress } from './config/addresses.ts'
 import type { FlagValues } from './config/flags.ts'
 import { MASTER_FLAGS } from './config/master-flags.ts'
-import { checkMasterFlags, masterOptionsFrom } from './config/master-options.ts'
+import { checkMasterFlags, masterOptionsFrom, registryLimits } from './config/master-options.ts'
 import { EXIT_USAGE, logFromFlags, type Program, startWithFlags } from './config/start.ts'
 import { openVirtualFiles } from './disk/files.ts'
 import { closeServer, createIdleServer, listen, serveWith } from './http/server.ts'
@@ -15,6 +15,7 @@ import { type Contender, type Registry, startContender } from './runtime/contend
 import { MasterShell } from './runtime/master-shell.ts'
 import { loadPolicies } from './runtime/policy-modules.ts'
 import { folderRegistry, memoryRegistry } from './runtime/registry-store.ts'
+import { timedRegistry } from './runtime/timed-registry.ts'
 
 /** The command `isthmus master`. */
 export const MASTER_PROGRAM: Program = {
@@ -101,6 +102,6 @@ export async function main(argv: readonly string[]): Promise<number> {
 async function openRegistry(flags: FlagValues): Promise<Registry> {
   const workDir = flags.text('work_dir')
   const isInMemory = flags.text('registry') === 'in_memory' || workDir === undefined
-  const store = isInMemory ? memoryRegistry() : folderRegistry(workDir)
+  const store = timedRegistry(isInMemory ? memoryRegistry() : folderRegistry(workDir), registryLimits(flags))
   return { store, records: await store.load() }
 }

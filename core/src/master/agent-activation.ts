@@ -10,6 +10,7 @@ import { sendDrain } from './drain.ts'
 import { rescindAgentInverseOffers } from './inverse-offers.ts'
 import { allocateSoon, rescindAgentOffers } from './offers.ts'
 import { activationOf, isKnownAgent } from './registry.ts'
+import { cancelRemoval, startLeaving } from './removals.ts'
 import { commit, respond, type Turn } from './turn.ts'
 
 /** Answers DEACTIVATE_AGENT: 400 for an unknown agent, or 200 when it is stored. */
@@ -87,6 +88,7 @@ export function markAgentGone(turn: Turn, requestId: string, agentId: string): v
     respond(turn, requestId, 503, `Agent '${agentId}' is ${already}being transitioned to ${leaving}`)
     return
   }
-  if (agent !== undefined) agent.leaving = true
+  if (agent === undefined) cancelRemoval(turn, agentId)
+  else startLeaving(turn, agent)
   commit(turn, [{ kind: 'agentGone', agentId, atMs: turn.atMs }], { kind: 'agentGone', agentId, requestId })
 }

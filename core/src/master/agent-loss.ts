@@ -3,7 +3,7 @@
  *
  * ```
  * link closed ─▶ disconnected: offers rescinded; tasks of frameworks that do not checkpoint are lost at once
- * PING without an answer, agent_ping_timeout × max_agent_ping_timeouts ─▶ unreachable (registry) ─▶ TASK_UNREACHABLE or TASK_LOST, FAILURE
+ * PING without an answer, agent_ping_timeout × max_agent_ping_timeouts ─▶ its turn (removals.ts) ─▶ unreachable (registry) ─▶ TASK_UNREACHABLE or TASK_LOST, FAILURE
  * UNREGISTER ─▶ removed (registry) ─▶ TASK_LOST, FAILURE
  * START_MAINTENANCE of its machine ─▶ removed (registry) ─▶ TASK_LOST, FAILURE, SHUTDOWN to the agent
  * MARK_AGENT_GONE ─▶ gone for ever (registry) ─▶ TASK_GONE_BY_OPERATOR or TASK_LOST, FAILURE, SHUTDOWN to the agent
@@ -19,6 +19,7 @@ import { removeExecutor } from './executors.ts'
 import { forgetNegotiations, rescindAgentInverseOffers } from './inverse-offers.ts'
 import { addressKey } from './messages.ts'
 import { rescindAgentOffers } from './offers.ts'
+import { awaitsRemoval, cancelRemoval, scheduleRemoval, startLeaving } from './removals.ts'
 import type { Agent, Framework, MasterState } from './state.ts'
 import { publish } from './subscribers.ts'
 import { endTask, endUnreachableTask } from './tasks.ts'
@@ -39,12 +40,9 @@ export function pingTimedOut(turn: Turn, agent: Agent): void {
     ping(turn, agent)
     return
   }
-  count(turn.state.counters, 'master/slave_unreachable_scheduled')
-  agent.leaving = true
-  commit(turn, [{ kind: 'agentUnreachable', agentId: agent.id, atMs: turn.atMs }], {
-    kind: 'agentUnreachable',
-    agentId: agent.id,
-  })
+  scheduleRemoval(turn, agent.id)
+  // It may still answer before its turn comes.
+  if (awaitsRemoval(turn, agent)) ping(turn, agent)
 }
 
 /** The link closed: the agent may come back, so only what cannot survive is given up. */
@@ -78,7 +76,7 @@ export function deactivate(turn: Turn, agent: Agent): void {
 export function leaveAgent(turn: Turn, agent: Agent, reason: string): void {
   count(turn.state.counters, 'master/messages_unregister_slave')
   if (agent.leaving) return
-  agent.leaving = true
+  startLeaving(turn, agent)
   commit(turn, [{ kind: 'agentRemoved', agentId: agent.id }], { kind: 'agentLeft', agentId: agent.id, reason })
 }
 
@@ -119,6 +117,7 @@ export function loseAgent(turn: Turn, agent: Agent, kind: LossKind): void {
   const { state } = turn
   deactivate(turn, agent)
   cancelTimer(turn, { kind: 'agentPing', agentId: agent.id })
+  cancelRemoval(turn, agent.id)
   const ending = endingOf(turn, agent.info.hostname, kind)
   for (const framework of frameworksOn(turn, agent)) {
     endTasks(turn, agent, framework, ending)

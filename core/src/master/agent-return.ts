@@ -19,6 +19,7 @@ import { addExecutor, removeExecutor } from './executors.ts'
 import { addToAllocator, createFramework } from './frameworks.ts'
 import { agentMessage, isTerminal, masterStatus } from './messages.ts'
 import { rescindAgentOffers } from './offers.ts'
+import { cancelRemoval } from './removals.ts'
 import type { Agent, Framework, MasterTask } from './state.ts'
 import { publish } from './subscribers.ts'
 import { createTask } from './task-record.ts'
@@ -35,6 +36,7 @@ export interface Return {
 export function readoptAgent(turn: Turn, agent: Agent, { linkId, reregister }: Return): void {
   const { state } = turn
   count(state.counters, 'master/slave_reregistrations')
+  cancelRemoval(turn, agent.id)
   const isNew = agent.reregisteredAtMs === 0 && agent.registeredAtMs === turn.atMs
   rescindAgentOffers(turn, agent)
   agent.version = reregister.version

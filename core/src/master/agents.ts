@@ -14,7 +14,7 @@ import type { AgentInfo } from '@isthmus/proto/gen/mesos'
 import { idError } from '@isthmus/proto/ids'
 import { LazyMap, LazySet } from '../base/lazy-collections.ts'
 import { joinLink, openLink, refuseLink, registration } from './agent-links.ts'
-import { disconnectAgent, leaveAgent, loseAgent, ping } from './agent-loss.ts'
+import { disconnectAgent, leaveAgent, leavingAs, loseAgent, ping } from './agent-loss.ts'
 import { adoptOperations } from './agent-operations.ts'
 import { seatAgent } from './agent-resources.ts'
 import { readoptAgent } from './agent-return.ts'
@@ -28,6 +28,7 @@ import { addressKey, agentMessage, isMastersVerdict } from './messages.ts'
 import { operationFromAgent } from './operation-status.ts'
 import { oversubscribed } from './oversubscription.ts'
 import type { RegistryRecord } from './registry.ts'
+import { cancelRemoval } from './removals.ts'
 import type { Agent, Continuation, MasterState } from './state.ts'
 import { publish } from './subscribers.ts'
 import { sharedBag } from './task-record.ts'
@@ -109,7 +110,8 @@ function connectKnown(turn: Turn, requestId: string, reregister: AgentMessageRer
     capabilities: state.sharedFacts.capabilitiesOf(reregister.capabilities),
     ...placeOf(reregister),
   }
-  if (admitted !== undefined && agent === undefined && sameFacts(admitted.info, info)) admit(turn, then)
+  const isKept = admitted !== undefined && leavingAs(state, id) === undefined
+  if (isKept && agent === undefined && sameFacts(admitted.info, info)) admit(turn, then)
   else commit(turn, admissionRecords(state, info, then), then)
 }
 
@@ -208,6 +210,7 @@ export function admit(turn: Turn, admission: Extract<Continuation, { kind: 'admi
     return
   }
   state.recoveredAgents.delete(id)
+  cancelRemoval(turn, id)
   if (isMachineDown(state, { hostname: agentInfo.hostname, ip: admission.ip })) {
     // It asked before its machine went down.
     refuseLink(turn, linkId, MACHINE_DOWN)
@@ -309,6 +312,7 @@ function agentSaid(turn: Turn, agent: Agent, message: AgentMessage): void {
     case 'PONG':
       agent.pingOutstanding = false
       agent.pingsMissed = 0
+      cancelRemoval(turn, agent.id)
       return
     case 'STATUS_UPDATE':
       if (message.status_update !== undefined) updateFromAgent(turn, agent, message.status_update)

@@ -19,6 +19,7 @@ import { leavingAs } from './agent-loss.ts'
 import { machineName } from './machines.ts'
 import { machineOf } from './maintenance.ts'
 import { type AgentDrain, isKnownAgent } from './registry.ts'
+import { startLeaving } from './removals.ts'
 import type { Agent, MasterState } from './state.ts'
 import { commit, respond, sendToAgent, type Turn } from './turn.ts'
 
@@ -97,7 +98,7 @@ export function settleDraining(turn: Turn): void {
 function finish(turn: Turn, agent: Agent, drain: AgentDrain): void {
   const agentId = agent.id
   if (drain.config.mark_gone === true) {
-    agent.leaving = true
+    startLeaving(turn, agent)
     commit(turn, [{ kind: 'agentGone', agentId, atMs: turn.atMs }], {
       kind: 'agentGone',
       agentId,

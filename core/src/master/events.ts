@@ -106,6 +106,10 @@ export type MasterTimer =
   | { readonly kind: 'inverseOfferTimeout'; readonly inverseOfferId: string }
   /** Agents of the registry that have not come back since this master was elected are unreachable. */
   | { readonly kind: 'agentReregister' }
+  /** The next of the agents that shall be given up, at the pace of --agent_removal_rate_limit. */
+  | { readonly kind: 'agentRemoval' }
+  /** The next look for agents that the registry may forget. */
+  | { readonly kind: 'registryUpkeep' }
 
 /** Any event of the master machine. */
 export type MasterEvent =

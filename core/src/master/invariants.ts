@@ -18,6 +18,7 @@ export function checkInvariants(state: MasterState): void {
   checkInverseOffers(state)
   checkMaintenance(state)
   checkReclaims(state)
+  checkRegistry(state)
   checkConnections(state)
   checkBounds(state)
   if (state.allocator instanceof Allocator) checkAllocator(state.allocator)
@@ -147,6 +148,23 @@ function checkMaintenance(state: MasterState): void {
     const wanted = state.agents.get(agentId)?.unavailability
     assert(wanted !== undefined && sameUnavailability(unavailability, wanted), 'inverse offers say what is scheduled')
   }
+}
+
+/** Who is in the books is admitted, and who is awaited is not in the books. */
+function checkRegistry(state: MasterState): void {
+  const { admitted, gone, unreachable } = state.registry
+  for (const { id, leaving } of state.agents.values()) {
+    assert(leaving || admitted.has(id), `agent ${id} in the books is admitted`)
+    assert(!state.recoveredAgents.has(id), `agent ${id} in the books is not awaited`)
+  }
+  for (const id of admitted.keys()) {
+    assert(!gone.has(id) && !unreachable.has(id), `agent ${id} is admitted, unreachable or gone`)
+  }
+  for (const id of state.removals.waiting) {
+    const agent = state.agents.get(id)
+    assert(agent === undefined ? state.recoveredAgents.has(id) : !agent.leaving, `agent ${id} can still be given up`)
+  }
+  assert(state.removals.waiting.size === 0 || state.options.agentRemovalRate !== undefined, 'who waits has a reason')
 }
 
 /** The agents that a write under way takes away. */

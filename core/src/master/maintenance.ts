@@ -28,6 +28,7 @@ import { type Machine, machineKey, sameUnavailability } from './machines.ts'
 import { machinesError, machineText, scheduleError } from './maintenance-validation.ts'
 import { timeInfo } from './messages.ts'
 import { allocateSoon, rescindAgentOffers } from './offers.ts'
+import { startLeaving } from './removals.ts'
 import type { Agent, MasterState } from './state.ts'
 import { commit, note, respond, type Turn } from './turn.ts'
 
@@ -98,7 +99,7 @@ function agentsOn(state: MasterState, machines: readonly MachineID[]): Agent[] {
 /** The agents leave the registry in the same write that takes their machines down. */
 function takeDown(turn: Turn, requestId: string, machines: readonly MachineID[]): void {
   const agents = agentsOn(turn.state, machines).filter(({ leaving }) => !leaving)
-  for (const agent of agents) agent.leaving = true
+  for (const agent of agents) startLeaving(turn, agent)
   const removals = agents.map(({ id }) => ({ kind: 'agentRemoved', agentId: id }) as const)
   commit(turn, [{ kind: 'machinesDown', machines }, ...removals], {
     kind: 'machinesDown',
@@ -124,9 +125,10 @@ export function machinesDown(
     const agent = state.agents.get(id)
     if (agent !== undefined) loseAgent(turn, agent, 'machineDown')
   }
-  for (const { id: agentId, leaving } of agentsOn(turn.state, machines)) {
-    if (leaving) continue
-    state.agents.get(agentId)!.leaving = true
+  for (const agent of agentsOn(turn.state, machines)) {
+    const agentId = agent.id
+    if (agent.leaving) continue
+    startLeaving(turn, agent)
     commit(turn, [{ kind: 'agentRemoved', agentId }], { kind: 'machineLeft', agentId })
   }
   note(turn, 'info', 'machines down', { machineCount: machines.length, agentCount: agentIds.length })

@@ -14,6 +14,7 @@ import { createRandom } from '../base/random.ts'
 import { activationStored } from './agent-activation.ts'
 import { endUnreachable, loseAgent, pingTimedOut } from './agent-loss.ts'
 import { admit, agentConnected, agentLinkClosed, agentMessages } from './agents.ts'
+import { awaitAgents, awaitedLost, giveUpAwaited } from './awaited-agents.ts'
 import { createMasterCounters } from './counters.ts'
 import { settleDraining } from './drain.ts'
 import type { MasterEffect } from './effects.ts'
@@ -30,12 +31,14 @@ import { createReclaimBooks } from './reclaim/books.ts'
 import { checkReclaim } from './reclaim/reclaim.ts'
 import { pauseForRecovery } from './recovery-pause.ts'
 import { applyRecord, type RegistryRecord, replayRegistry } from './registry.ts'
+import { agentsForgotten, scheduleUpkeep, upkeepRegistry } from './registry-upkeep.ts'
+import { createRemovals, removalDue } from './removals.ts'
 import { schedulerCalled } from './scheduler-calls.ts'
 import { SharedFacts } from './shared-facts.ts'
 import type { Continuation, MasterState } from './state.ts'
 import { beatOperator, forgetSubscriber } from './subscribers.ts'
 import { SharedTraits } from './task-record.ts'
-import { commit, note, respond, setTimer, type Turn } from './turn.ts'
+import { note, respond, setTimer, type Turn } from './turn.ts'
 
 /** A master that leads from now on; `records` is what the registry holds, oldest first. The first event must be `elected`. */
 export function createMaster(options: MasterOptions, records: readonly RegistryRecord[] = []): MasterState {
@@ -53,6 +56,8 @@ export function createMaster(options: MasterOptions, records: readonly RegistryR
     agents: new Map(),
     agentsByAddress: new Map(),
     recoveredAgents: new Map([...registry.admitted].map(([id, { info }]) => [id, info])),
+    awaitedAgents: registry.admitted.size,
+    removals: createRemovals(),
     links: new Map(),
     streams: new Map(),
     subscribers: new Set(),
@@ -141,12 +146,10 @@ function refuse(turn: Turn, event: MasterEvent): void {
 }
 
 function elected(turn: Turn): void {
-  const { options, recoveredAgents } = turn.state
-  setTimer(turn, { kind: 'allocation' }, turn.atMs + options.allocationIntervalMs)
+  setTimer(turn, { kind: 'allocation' }, turn.atMs + turn.state.options.allocationIntervalMs)
   pauseForRecovery(turn)
-  if (recoveredAgents.size > 0) {
-    setTimer(turn, { kind: 'agentReregister' }, turn.atMs + options.agentReregisterTimeoutMs)
-  }
+  awaitAgents(turn)
+  scheduleUpkeep(turn)
 }
 
 function streamClosed(turn: Turn, streamId: string): void {
@@ -204,22 +207,16 @@ function timerFired(turn: Turn, timer: MasterTimer): void {
       return
     }
     case 'agentReregister':
-      giveUpRecovered(turn)
+      giveUpAwaited(turn)
+      return
+    case 'agentRemoval':
+      removalDue(turn)
+      return
+    case 'registryUpkeep':
+      upkeepRegistry(turn)
       return
     default:
       timer satisfies never
-  }
-}
-
-/** Agents of the registry that did not come back to this leader are unreachable. */
-function giveUpRecovered(turn: Turn): void {
-  const returning = new Set<string>()
-  for (const { continuations } of turn.state.commits.values()) {
-    for (const then of continuations) if (then.kind === 'admitAgent') returning.add(then.agentInfo.id!.value)
-  }
-  for (const agentId of turn.state.recoveredAgents.keys()) {
-    if (returning.has(agentId)) continue
-    commit(turn, [{ kind: 'agentUnreachable', agentId, atMs: turn.atMs }], { kind: 'agentUnreachable', agentId })
   }
 }
 
@@ -238,7 +235,7 @@ function resume(turn: Turn, then: Continuation): void {
       admit(turn, then)
       return
     case 'agentUnreachable': {
-      state.recoveredAgents.delete(then.agentId)
+      awaitedLost(turn, then.agentId)
       const agent = state.agents.get(then.agentId)
       if (agent?.leaving === true) loseAgent(turn, agent, 'unreachable')
       return
@@ -256,6 +253,9 @@ function resume(turn: Turn, then: Continuation): void {
       if (then.requestId !== undefined) respond(turn, then.requestId, 200)
       return
     }
+    case 'agentsForgotten':
+      agentsForgotten(turn, then.unreachable, then.gone)
+      return
     case 'agentActivation':
       activationStored(turn, then.agentId, then.requestId)
       return

@@ -6,6 +6,7 @@ import type { PatternLimits } from '../allocator/pattern.ts'
 import type { Policies } from './policies.ts'
 import type { ReclaimTerms } from './reclaim/plan.ts'
 import type { ReclaimPolicy } from './reclaim/victims.ts'
+import type { RemovalRate } from './removals.ts'
 
 /** The part every master must be given. */
 export interface MasterIdentity {
@@ -33,6 +34,16 @@ export interface MasterFlags {
   readonly maxAgentPingTimeouts: number
   /** --agent_reregister_timeout: how long agents of the registry may take to come back to a new leader. */
   readonly agentReregisterTimeoutMs: number
+  /** --agent_removal_rate_limit: how fast agents are given up; absent = as it happens. */
+  readonly agentRemovalRate?: RemovalRate | undefined
+  /** --recovery_agent_removal_limit: a new leader that would give up a larger part of its agents stops instead; 1 = never. */
+  readonly recoveryRemovalLimit: number
+  /** --registry_gc_interval */
+  readonly registryGcIntervalMs: number
+  /** --registry_max_agent_age: unreachable and gone agents are forgotten after this time. */
+  readonly registryMaxAgentAgeMs: number
+  /** --registry_max_agent_count: more unreachable, or more gone ones, than this: the oldest are forgotten. */
+  readonly registryMaxAgentCount: number
   /** --offer_timeout; 0 = offers live until they are answered. */
   readonly offerTimeoutMs: number
   /** --max_completed_frameworks */
@@ -106,6 +117,11 @@ export const MASTER_FLAG_DEFAULTS: MasterFlags = {
   agentPingTimeoutMs: 15_000,
   maxAgentPingTimeouts: 5,
   agentReregisterTimeoutMs: 600_000,
+  agentRemovalRate: undefined,
+  recoveryRemovalLimit: 1,
+  registryGcIntervalMs: 900_000,
+  registryMaxAgentAgeMs: 14 * 24 * 3_600_000,
+  registryMaxAgentCount: 102_400,
   offerTimeoutMs: 0,
   maxCompletedFrameworks: 50,
   maxCompletedTasksPerFramework: 1_000,

@@ -24,6 +24,8 @@ export type RegistryRecord =
   | { readonly kind: 'agentUnreachable'; readonly agentId: string; readonly atMs: number }
   /** An operator declared the agent gone for good. */
   | { readonly kind: 'agentGone'; readonly agentId: string; readonly atMs: number }
+  /** Unreachable and gone agents that are too old to be remembered. */
+  | { readonly kind: 'agentsForgotten'; readonly unreachable: readonly string[]; readonly gone: readonly string[] }
   /** An operator took the agent out of (or back into) offering; with `drain` its tasks are being killed. Agents not known are passed over. */
   | {
       readonly kind: 'agentActivation'
@@ -77,8 +79,8 @@ export interface Registry {
   readonly maintenance: Maintenance
 }
 
-/** Unreachable and gone agents are remembered up to this number; the oldest are forgotten first (--registry_max_agent_count). */
-export const REGISTRY_MAX_AGENTS = 102_400
+/** Unreachable and gone agents are remembered up to this number whatever --registry_max_agent_count says; the oldest are forgotten first. */
+export const REGISTRY_MAX_AGENTS = 1_000_000
 
 /** An empty registry. */
 export function createRegistry(): Registry {
@@ -117,6 +119,7 @@ export function applyRecord(registry: Registry, record: RegistryRecord): void {
       registry.admitted.delete(record.agentId)
       return
     case 'agentUnreachable': {
+      if (registry.gone.has(record.agentId)) return
       const before = registry.admitted.get(record.agentId)
       if (before?.deactivated === true) {
         registry.unreachableActivations.set(record.agentId, { deactivated: true, drain: before.drain })
@@ -134,6 +137,13 @@ export function applyRecord(registry: Registry, record: RegistryRecord): void {
       registry.unreachable.delete(record.agentId)
       registry.unreachableActivations.delete(record.agentId)
       remember(registry.gone, record.agentId, record.atMs)
+      return
+    case 'agentsForgotten':
+      for (const id of record.unreachable) {
+        registry.unreachable.delete(id)
+        registry.unreachableActivations.delete(id)
+      }
+      for (const id of record.gone) registry.gone.delete(id)
       return
     case 'agentActivation':
       applyActivation(registry, record)

@@ -67,7 +67,10 @@ export class Rehearsal {
   #ports = 5051
   #random: Random = createRandom(7)
 
-  constructor(flags: Partial<MasterFlags> = {}, records: readonly RegistryRecord[] = []) {
+  constructor(
+    flags: Partial<MasterFlags> & { readonly masterId?: string } = {},
+    records: readonly RegistryRecord[] = [],
+  ) {
     this.records = [...records]
     const options = masterOptions({
       masterId: 'm',

@@ -391,6 +391,7 @@ const BOUNDS: Partial<MasterFlags> = {
   maxCompletedTasksPerFramework: 3,
   maxUnreachableTasksPerFramework: 2,
   maxOperatorEventStreamSubscribers: 2,
+  registryGcIntervalMs: 15_000,
   reclaim: { afterMs: 2_000, noticeMs: 2_000, maxGraceMs: 1_000, policy: 'newest' },
 }
 
@@ -399,6 +400,8 @@ const policies: fc.Arbitrary<Partial<MasterFlags>> = fc.record({
   frameworkSorter: fc.constantFrom('drf', 'drf', 'random', 'priority'),
   rolePriorities: fc.constant({ other: 1 }),
   allocatorPassOn: fc.boolean(),
+  agentRemovalRate: fc.constantFrom(undefined, { agents: 1, perMs: 40_000 }),
+  registryMaxAgentAgeMs: fc.constantFrom(10_000, 1e9),
 })
 
 class Chaos {

@@ -37,6 +37,7 @@ import type { Counters } from './counters.ts'
 import type { MasterOptions } from './options.ts'
 import type { ReclaimBooks } from './reclaim/books.ts'
 import type { AgentDrain, Registry, RegistryRecord } from './registry.ts'
+import type { Removals } from './removals.ts'
 import type { SharedFacts } from './shared-facts.ts'
 import type { TaskMap } from './task-map.ts'
 import type { SharedTraits } from './task-record.ts'
@@ -228,6 +229,7 @@ export type Continuation =
       readonly port: number
     }
   | { readonly kind: 'agentUnreachable'; readonly agentId: string }
+  | { readonly kind: 'agentsForgotten'; readonly unreachable: readonly string[]; readonly gone: readonly string[] }
   | { readonly kind: 'agentLeft'; readonly agentId: string; readonly reason: string }
   | { readonly kind: 'agentGone'; readonly agentId: string; readonly requestId: string | undefined }
   | { readonly kind: 'agentActivation'; readonly agentId: string; readonly requestId: string | undefined }
@@ -272,6 +274,10 @@ export interface MasterState {
   readonly agentsByAddress: Map<string, string>
   /** Agents of the registry that have not come back to this leader yet. */
   readonly recoveredAgents: Map<string, AgentInfo>
+  /** How many those were at its election. */
+  readonly awaitedAgents: number
+  /** Agents that shall be given up, one after the other. */
+  readonly removals: Removals
   /** Open links → agent id; undefined while its admission is being stored. */
   readonly links: Map<string, string | undefined>
   readonly streams: Map<string, StreamOwner>

@@ -72,6 +72,8 @@ function timerKey(timer: MasterTimer): string {
     case 'allocation':
     case 'allocationRest':
     case 'agentReregister':
+    case 'agentRemoval':
+    case 'registryUpkeep':
       return timer.kind
     case 'heartbeat':
       return `heartbeat ${timer.streamId}`

@@ -9,6 +9,12 @@ export const MASTER_FLAGS: readonly Flag[] = [
     aliases: ['slave_ping_timeout'],
   }),
   flag(
+    'agent_removal_rate_limit',
+    'text',
+    'How fast agents that are silent, or not back after a failover, are given up: NUMBER/DURATION, such as 1/10mins; as it happens when absent.',
+    { aliases: ['slave_removal_rate_limit'] },
+  ),
+  flag(
     'agent_reregister_timeout',
     'duration',
     'After a restart of the master, how long known agents may take to come back.',
@@ -68,6 +74,28 @@ export const MASTER_FLAGS: readonly Flag[] = [
   flag('offer_timeout', 'duration', 'Takes back an offer that stays unanswered for this long.'),
   flag('port', 'number', 'Port to listen on; 0 takes a free one.', { default: '5050' }),
   flag('quiet', 'boolean', 'Logs nothing to the terminal.', { default: 'false' }),
+  flag(
+    'recovery_agent_removal_limit',
+    'text',
+    'A new leader to which a larger part of the known agents does not come back in time stops instead of giving them up.',
+    { default: '100%', aliases: ['recovery_slave_removal_limit'] },
+  ),
+  flag('registry_fetch_timeout', 'duration', 'How long the registry may take to be read; then the master stops.', {
+    default: '1mins',
+  }),
+  flag('registry_gc_interval', 'duration', 'How often the registry looks for agents to forget.', { default: '15mins' }),
+  flag('registry_max_agent_age', 'duration', 'Unreachable and gone agents are forgotten after this time.', {
+    default: '2weeks',
+  }),
+  flag(
+    'registry_max_agent_count',
+    'number',
+    'Of more unreachable, or more gone agents than this the oldest are forgotten.',
+    { default: '102400' },
+  ),
+  flag('registry_store_timeout', 'duration', 'How long one write of the registry may take; then the master stops.', {
+    default: '20secs',
+  }),
   flag('registry', 'text', 'Where the registry lives: in_memory, or replicated_log for the work_dir of this master.', {
     default: 'replicated_log',
   }),
@@ -148,7 +176,6 @@ export const MASTER_FLAGS: readonly Flag[] = [
   refused('credentials', 'text'),
   refused('firewall_rules', 'text'),
   // Accepted for compatibility.
-  idle('agent_removal_rate_limit', 'text', undefined, 'slave_removal_rate_limit'),
   idle('authentication_v0_timeout', 'duration', '15secs'),
   idle('authenticators', 'text', 'crammd5'),
   idle('authorizers', 'text', 'local'),
@@ -167,12 +194,6 @@ export const MASTER_FLAGS: readonly Flag[] = [
   idle('modules_dir', 'text'),
   idle('quorum', 'number'),
   idle('rate_limits', 'text'),
-  idle('recovery_agent_removal_limit', 'text', '100%', 'recovery_slave_removal_limit'),
-  idle('registry_fetch_timeout', 'duration', '1mins'),
-  idle('registry_gc_interval', 'duration', '15mins'),
-  idle('registry_max_agent_age', 'duration', '2weeks'),
-  idle('registry_max_agent_count', 'number', '102400'),
-  idle('registry_store_timeout', 'duration', '20secs'),
   idle('registry_strict', 'boolean', 'false'),
   idle('webui_dir', 'text', '/usr/share/mesos/webui'),
   idle('whitelist', 'text'),

@@ -36,6 +36,34 @@ for (const [argv, problem] of [
   [['--min_allocatable_resources=cpus:1|mem'], "flag --min_allocatable_resources: 'mem' is not name:amount"],
   [['--min_allocatable_resources=cpus:-1'], "flag --min_allocatable_resources: 'cpus:-1' is not name:amount"],
   [['--allocator_agent_recovery_factor=1.5'], 'flag --allocator_agent_recovery_factor: 1.5 is not between 0 and 1'],
+  [['--agent_removal_rate_limit=1/10mins', '--recovery_agent_removal_limit=12.5%'], undefined],
+  [['--slave_removal_rate_limit=20/1secs', '--recovery_slave_removal_limit=0%'], undefined],
+  [['--agent_removal_rate_limit=10'], "flag --agent_removal_rate_limit: '10' is not NUMBER/DURATION, such as 1/10mins"],
+  [
+    ['--agent_removal_rate_limit=0/1mins'],
+    "flag --agent_removal_rate_limit: '0/1mins' is not NUMBER/DURATION, such as 1/10mins",
+  ],
+  [
+    ['--agent_removal_rate_limit=1/0mins'],
+    "flag --agent_removal_rate_limit: '1/0mins' is not NUMBER/DURATION, such as 1/10mins",
+  ],
+  [
+    ['--slave_removal_rate_limit=1/2/3mins'],
+    "flag --agent_removal_rate_limit: '1/2/3mins' is not NUMBER/DURATION, such as 1/10mins",
+  ],
+  [
+    ['--recovery_agent_removal_limit=50'],
+    "flag --recovery_agent_removal_limit: '50' is not a percentage between 0% and 100%",
+  ],
+  [
+    ['--recovery_agent_removal_limit=101%'],
+    "flag --recovery_agent_removal_limit: '101%' is not a percentage between 0% and 100%",
+  ],
+  [['--max_agent_ping_timeouts=0'], 'flag --max_agent_ping_timeouts: 0 is not a whole number from 1 to 1000000'],
+  [['--registry_max_agent_count=-1'], 'flag --registry_max_agent_count: -1 is not a whole number from 0 to 1000000'],
+  [['--agent_ping_timeout=0secs'], 'flag --agent_ping_timeout: a time above 0 is needed'],
+  [['--registry_gc_interval=0secs'], 'flag --registry_gc_interval: a time above 0 is needed'],
+  [['--agent_reregister_timeout=500ms'], 'flag --agent_reregister_timeout: 500ms is less than 1secs'],
   [['--offer_constraints_re2_max_program_size=-1'], 'flag --offer_constraints_re2_max_program_size: -1 is below 0'],
 ] as const) {
   test(`a master with ${argv.join(' ')} ${problem === undefined ? 'starts' : 'is refused by name'}`, (t) => {

@@ -3,7 +3,9 @@ import { MASTER_FLAG_DEFAULTS, type MasterFlags, type MasterOptions } from '../.
 import { ANY_ROLE, validateRole } from '../../resources/roles.ts'
 import { MESOS_VERSION } from '../cli/version.ts'
 import { freshSeed } from '../runtime/seed.ts'
+import type { RegistryLimits } from '../runtime/timed-registry.ts'
 import type { Address } from './addresses.ts'
+import { agentLossOptions, agentLossProblem } from './agent-loss-flags.ts'
 import { BUILD } from './build.ts'
 import { readDomain } from './domain-flag.ts'
 import type { FlagValues } from './flags.ts'
@@ -30,10 +32,7 @@ function masterFlags(flags: FlagValues): MasterFlags {
   const roles = flags.text('roles')
   return {
     allocationIntervalMs: flags.durationMs('allocation_interval') ?? MASTER_FLAG_DEFAULTS.allocationIntervalMs,
-    agentPingTimeoutMs: flags.durationMs('agent_ping_timeout') ?? MASTER_FLAG_DEFAULTS.agentPingTimeoutMs,
-    maxAgentPingTimeouts: flags.number('max_agent_ping_timeouts') ?? MASTER_FLAG_DEFAULTS.maxAgentPingTimeouts,
-    agentReregisterTimeoutMs:
-      flags.durationMs('agent_reregister_timeout') ?? MASTER_FLAG_DEFAULTS.agentReregisterTimeoutMs,
+    ...agentLossOptions(flags),
     offerTimeoutMs: flags.durationMs('offer_timeout') ?? 0,
     maxCompletedFrameworks: flags.number('max_completed_frameworks') ?? MASTER_FLAG_DEFAULTS.maxCompletedFrameworks,
     maxCompletedTasksPerFramework:
@@ -73,6 +72,14 @@ function masterFlags(flags: FlagValues): MasterFlags {
   }
 }
 
+/** How long the registry may take. */
+export function registryLimits(flags: FlagValues): RegistryLimits {
+  return {
+    fetchMs: flags.durationMs('registry_fetch_timeout')!,
+    storeMs: flags.durationMs('registry_store_timeout')!,
+  }
+}
+
 /** What is wrong with flags whose values are texts of their own, or undefined. */
 export function checkMasterFlags(flags: FlagValues): string | undefined {
   const policies = policiesProblem(flags)
@@ -84,6 +91,8 @@ export function checkMasterFlags(flags: FlagValues): string | undefined {
   const zk = flags.text('zk')
   const url = zk === undefined ? undefined : readZooKeeperFlag('zk', zk)
   if (url?.ok === false) return url.rejection.message
+  const agentLoss = agentLossProblem(flags)
+  if (agentLoss !== undefined) return agentLoss
   const reclaim = reclaimProblem(flags)
   if (reclaim !== undefined) return reclaim
   const registry = flags.text('registry')

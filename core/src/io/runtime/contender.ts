@@ -5,6 +5,7 @@ import type { Server } from 'node:http'
 import { type MasterOptions, masterInfo } from '../../master/options.ts'
 import type { RegistryRecord } from '../../master/registry.ts'
 import type { FlagValues } from '../config/flags.ts'
+import { registryLimits } from '../config/master-options.ts'
 import { readZooKeeperFlag } from '../config/zookeeper-flag.ts'
 import type { VirtualFiles } from '../disk/virtual-files.ts'
 import { LoggingToggle } from '../http/logging.ts'
@@ -16,6 +17,7 @@ import { zooKeeperRegistry } from '../zookeeper/registry-nodes.ts'
 import { masterVersion } from './master-shell.ts'
 import type { RegistryStore } from './registry-store.ts'
 import { standbyRouter } from './standby.ts'
+import { timedRegistry } from './timed-registry.ts'
 
 /** Session timeout without --zk_session_timeout; Mesos's default. */
 const SESSION_TIMEOUT_MS = 10_000
@@ -73,7 +75,7 @@ export function startContender(contender: ContenderOptions): Contender {
     },
     elected: (session) => {
       log.info('elected')
-      const store = zooKeeperRegistry(session, url.value.path)
+      const store = timedRegistry(zooKeeperRegistry(session, url.value.path), registryLimits(flags))
       store.load().then(
         (records) => contender.lead({ store, records }),
         (error: unknown) => failed('the registry cannot be read', error),
