@@ -2,18 +2,17 @@
 //
 //   store: RECORD.part written and synced ─► renamed .target, folder synced ─► folders of volumes follow ─► renamed .state, folder synced
 //
-// A crash before `.target` changes nothing; after it the next start finishes what was begun. A record is the message with its length
-// (4 bytes, little endian, as Mesos writes it) before it and its CRC-32 behind it, so that a torn or changed one is seen. Such a one, or
-// one that cannot be read, refuses the start: without it the agent would offer disks that hold data as free.
+// A crash before `.target` changes nothing; after it the next start finishes what was begun. A record is a framed file (framed-file.ts),
+// so that a torn or changed one is seen. Such a one, or one that cannot be read, refuses the start: without it the agent would offer
+// disks that hold data as free.
 
-import { mkdir, open, readFile, rename } from 'node:fs/promises'
+import { rename } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { crc32 } from 'node:zlib'
 import { decode, encode } from '@isthmus/proto/codec'
-import type { ResourceState } from '@isthmus/proto/gen/checkpoint'
 import type { Operation, Resource } from '@isthmus/proto/gen/mesos'
 import { assert } from '../../base/assert.ts'
 import { IoError } from '../io-error.ts'
+import { readFramed, writeFramed } from './framed-file.ts'
 import { resourcesStatePath, resourcesTargetPath } from './paths.ts'
 import { syncFolder } from './sync-folder.ts'
 import { followVolumes } from './volumes.ts'
@@ -25,8 +24,6 @@ export interface KeptResources {
 }
 
 const NOTHING: KeptResources = { resources: [], operations: [] }
-/** Length before the message, checksum behind it. */
-const FRAME_BYTES = 4
 
 /** The kept resources of one work_dir. */
 export class ResourceStore {
@@ -68,18 +65,7 @@ export class ResourceStore {
   }
 
   async #write(next: KeptResources): Promise<void> {
-    const path = resourcesTargetPath(this.#workDir)
-    await mkdir(dirname(path), { recursive: true })
-    const part = `${path}.part`
-    const file = await open(part, 'w', 0o600)
-    try {
-      await file.writeFile(frame(next))
-      await file.sync()
-    } finally {
-      await file.close()
-    }
-    await rename(part, path)
-    await syncFolder(dirname(path))
+    await writeFramed(resourcesTargetPath(this.#workDir), encode('isthmus.checkpoint.ResourceState', next))
     await this.#follow(next)
   }
 
@@ -92,36 +78,18 @@ export class ResourceStore {
   }
 }
 
-function frame(kept: ResourceState): Uint8Array {
-  const message = encode('isthmus.checkpoint.ResourceState', kept)
-  const bytes = Buffer.alloc(message.length + 2 * FRAME_BYTES)
-  bytes.writeUInt32LE(message.length, 0)
-  bytes.set(message, FRAME_BYTES)
-  bytes.writeUInt32LE(crc32(message), FRAME_BYTES + message.length)
-  return bytes
-}
-
 async function read(path: string): Promise<KeptResources | undefined> {
-  const bytes = await readFile(path).catch((error: unknown) => {
-    if ((error as { code?: unknown }).code === 'ENOENT') return undefined
-    throw broken(path, IoError.from(error).message, error)
-  })
-  if (bytes === undefined) return undefined
-  const length = bytes.length < FRAME_BYTES ? 0 : bytes.readUInt32LE(0)
-  const expected = length + 2 * FRAME_BYTES
-  if (bytes.length !== expected) throw broken(path, `it has ${bytes.length} bytes instead of ${expected}`)
-  const message = bytes.subarray(FRAME_BYTES, FRAME_BYTES + length)
-  const [found, wanted] = [crc32(message), bytes.readUInt32LE(FRAME_BYTES + length)]
-  if (found !== wanted) throw broken(path, `its checksum is ${found} instead of ${wanted}`)
   try {
+    const message = await readFramed(path)
+    if (message === undefined) return undefined
     const { resources = [], operations = [] } = decode('isthmus.checkpoint.ResourceState', message)
     return { resources, operations }
   } catch (error) {
-    throw broken(path, (error as Error).message, error)
+    throw broken(error instanceof IoError ? error.message : `${path}: ${(error as Error).message}`, error)
   }
 }
 
-function broken(path: string, why: string, cause?: unknown): IoError {
-  const message = `what this agent kept of its reservations and volumes cannot be read: ${path}: ${why}; nothing was deleted. Bring the file back from a copy, or move it away to start without them: the disk space of volumes is then offered as free, their data stays below volumes/`
+function broken(what: string, cause: unknown): IoError {
+  const message = `what this agent kept of its reservations and volumes cannot be read: ${what}; nothing was deleted. Bring the file back from a copy, or move it away to start without them: the disk space of volumes is then offered as free, their data stays below volumes/`
   return new IoError('FILE', message, { cause })
 }
