@@ -73,7 +73,8 @@ async function run(flags: FlagValues, settings: AgentSettings, log: Log): Promis
   const parts = openAgentParts({ flags, settings, log })
   const { files } = parts
   const logging = new LoggingToggle(log)
-  const shell = new AgentShell({
+  const metrics = (): Record<string, number> => ({ ...allAgentMetrics(state), ...shell.metrics() })
+  const shell: AgentShell = new AgentShell({
     state,
     master: settings.master,
     masterSessionTimeoutMs: flags.durationMs('zk_session_timeout'),
@@ -83,7 +84,7 @@ async function run(flags: FlagValues, settings: AgentSettings, log: Log): Promis
       callName: 'agent::Call',
       flags: () => flags.entries(),
       version: () => agentVersion(state),
-      metrics: () => allAgentMetrics(state),
+      metrics: () => metrics(),
       logging,
       files,
     },
@@ -101,7 +102,7 @@ async function run(flags: FlagValues, settings: AgentSettings, log: Log): Promis
   const containerizer = parts.openContainerizer(shell.containerListener)
   serveWith(
     server,
-    agentRouter({ state, calls: shell.routes, flags, files, containerizer: () => containerizer, logging }),
+    agentRouter({ state, calls: shell.routes, metrics, flags, files, containerizer: () => containerizer, logging }),
   )
   shell.begin(containerizer)
   onStopSignal(async () => {

@@ -4,7 +4,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { MessageTypes } from '@isthmus/proto/gen/descriptor'
 import { answerMethodNotAllowed, answerText } from './answers.ts'
-import { readBody } from './bodies.ts'
+import { answerUnread, readBody } from './bodies.ts'
+import { answerBusy } from './busy.ts'
 import { decodeBody } from './messages.ts'
 import { type Encoding, type Refusal, requestEncoding } from './negotiate.ts'
 
@@ -23,6 +24,8 @@ export interface CallEndpoint<Type extends keyof MessageTypes> {
   readonly isTerse?: boolean
   /** Asked first: redirects when another master leads. */
   readonly gate?: (request: IncomingMessage) => Gate | undefined
+  /** Asked next: why no call is taken now. */
+  readonly busy?: () => string | undefined
   /** Asked after the content type, before the body is read. */
   readonly refusesUnread?: (request: IncomingMessage) => Refusal | undefined
   readonly receive: (
@@ -45,6 +48,11 @@ export function serveCalls<Type extends keyof MessageTypes>(
       answerText(response, gate.status, gate.text)
       return
     }
+    const busy = endpoint.busy?.()
+    if (busy !== undefined) {
+      answerBusy(response, busy)
+      return
+    }
     if (request.method !== 'POST') {
       answerMethodNotAllowed(request, response, ['POST'])
       return
@@ -60,10 +68,8 @@ export function serveCalls<Type extends keyof MessageTypes>(
       return
     }
     readBody(request, (body) => {
-      if (body === 'aborted') return
-      if (body === 'tooLong') {
-        response.setHeader('Connection', 'close')
-        answerText(response, 413, 'The body is too long')
+      if (typeof body === 'string') {
+        answerUnread(response, body)
         return
       }
       const call = decodeBody(endpoint.type, body, { encoding, isTerse: endpoint.isTerse === true })

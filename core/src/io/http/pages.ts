@@ -10,6 +10,7 @@ import { answerInSlices, isSliced, jsonPieces } from './sliced-json.ts'
 
 /** Forms and JSON of legacy pages are never longer. */
 const PAGE_BODY_MAX_BYTES = 8 * 2 ** 20
+const TOO_LONG = `The body is longer than ${PAGE_BODY_MAX_BYTES} bytes`
 
 /** A JSONP callback is a name or a path of names; anything else is left out. */
 const CALLBACK_NAME = /^[\w$.]+$/
@@ -133,11 +134,12 @@ function readText(request: IncomingMessage): Promise<string> {
     readBody(
       request,
       (body) => {
-        if (body === 'tooLong') reject(new IoError('BAD_ANSWER', 'the body is too long', { status: 413 }))
+        if (body === 'tooLong') reject(new IoError('BAD_ANSWER', TOO_LONG, { status: 413 }))
+        else if (body === 'busy') reject(new IoError('BAD_ANSWER', 'too many requests are under way', { status: 503 }))
         else if (body === 'aborted') reject(new IoError('CONNECTION_LOST', 'the client broke off', { status: 400 }))
         else resolve(body.toString('utf8'))
       },
-      PAGE_BODY_MAX_BYTES,
+      { maxBytes: PAGE_BODY_MAX_BYTES },
     )
   })
 }

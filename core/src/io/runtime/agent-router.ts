@@ -22,6 +22,7 @@ export interface AgentRouterOptions {
   readonly flags: FlagValues
   readonly files: VirtualFiles
   readonly containerizer: () => Containerizer | undefined
+  readonly metrics: () => object
   readonly logging: LoggingToggle
 }
 
@@ -63,7 +64,7 @@ export function agentRouter(options: AgentRouterOptions): Router {
     ...commonRoutes({
       flags: () => flags.entries(),
       version: () => agentVersion(state),
-      metrics: () => allAgentMetrics(state),
+      metrics: options.metrics,
       logging: options.logging,
       routes: () => routes,
     }),

@@ -15,6 +15,7 @@ import type { KeptResources, ResourceStore } from '../disk/resource-state.ts'
 import type { VirtualFiles } from '../disk/virtual-files.ts'
 import type { CheckRequest, CheckResult, CheckRunner } from '../health/check.ts'
 import { answerText } from '../http/answers.ts'
+import { busyWith } from '../http/busy.ts'
 import { serveCalls } from '../http/calls.ts'
 import type { Endpoint } from '../http/client.ts'
 import { Exchanges } from '../http/exchanges.ts'
@@ -32,6 +33,7 @@ import { type MasterAddress, MasterFinder } from './master-finder.ts'
 import { Oversubscription } from './oversubscription.ts'
 import type { OversubscriptionModules } from './oversubscription-modules.ts'
 import { hideSandbox, showSandbox } from './sandbox-files.ts'
+import { shellMetrics } from './shell-metrics.ts'
 
 /** What an agent's shell needs. */
 export interface AgentShellOptions {
@@ -87,6 +89,9 @@ export class AgentShell {
     this.#executors = new RecordStreams({
       encode: (event, encoding) => encodeMessage('mesos.v1.executor.Event', event, encoding),
       closed: (streamId) => this.#post({ kind: 'executorStreamClosed', atMs: this.#now(), streamId }),
+      cutOff: (streamId, queuedBytes) => {
+        options.log.warn('slow reader cut off', { reader: 'executor', streamId, queuedBytes })
+      },
     })
     this.#link = new AgentLink({
       handlers: {
@@ -130,6 +135,12 @@ export class AgentShell {
   /** What runs the containers, once it is there. */
   get containerizer(): Containerizer | undefined {
     return this.#containerizer
+  }
+
+  /** Its queues, and the clients that were too slow or too many. */
+  metrics(): Record<string, number> {
+    const [requests, events] = [this.#exchanges.size, this.#loop.queueLength]
+    return shellMetrics({ program: 'slave', requests, events, streams: { executors: this.#executors } })
   }
 
   /** Starts to look for the master. */
@@ -318,9 +329,15 @@ export class AgentShell {
     this.#post({ kind: 'resourcesStored', atMs: this.#now() })
   }
 
+  /** Why no call is taken now. */
+  #busy(): string | undefined {
+    return busyWith({ requests: this.#exchanges.size, events: this.#loop.queueLength })
+  }
+
   #executorCalls(): (request: IncomingMessage, response: ServerResponse) => void {
     return serveCalls({
       type: 'mesos.v1.executor.Call',
+      busy: () => this.#busy(),
       receive: (call, { request, response }) => {
         const requestId = this.#exchanges.open(request, response).id
         this.#post({ kind: 'executorCalled', atMs: this.#now(), requestId, call })
@@ -332,6 +349,7 @@ export class AgentShell {
     return serveCalls({
       type: 'mesos.v1.agent.Call',
       isTerse: true,
+      busy: () => this.#busy(),
       refusesUnread: ({ headers: { accept } }) => {
         const isAcceptable = responseEncoding(accept) !== undefined || accepts(accept ?? '', RECORDIO)
         return isAcceptable ? undefined : { status: 406, text: NOT_ACCEPTABLE }

@@ -24,7 +24,8 @@ import { validateSchedulerCall } from '../../master/validation.ts'
 import * as views from '../../master/views.ts'
 import type { VirtualFiles } from '../disk/virtual-files.ts'
 import { answerText } from '../http/answers.ts'
-import { readBody } from '../http/bodies.ts'
+import { answerUnread, readBody } from '../http/bodies.ts'
+import { answerBusy, busyWith, STREAMS_MAX } from '../http/busy.ts'
 import { serveCalls } from '../http/calls.ts'
 import { commonRoutes } from '../http/common-pages.ts'
 import { Exchanges } from '../http/exchanges.ts'
@@ -42,6 +43,7 @@ import { systemMetrics } from '../observe/system-metrics.ts'
 import { LINK_ID_HEADER } from './agent-link.ts'
 import { Loop } from './loop.ts'
 import type { RegistryStore } from './registry-store.ts'
+import { shellMetrics } from './shell-metrics.ts'
 
 /** What a master's shell needs. */
 export interface MasterShellOptions {
@@ -78,20 +80,23 @@ export class MasterShell {
     this.#schedulers = new RecordStreams({
       encode: (event, encoding) => encodeMessage('mesos.v1.scheduler.Event', event, encoding),
       closed: (streamId) => this.#post({ kind: 'streamClosed', atMs: this.#now(), streamId }),
+      cutOff: (streamId, queuedBytes) => this.#cutOff('scheduler', streamId, queuedBytes),
     })
     this.#operators = new RecordStreams({
       encode: (event, encoding) => encodeMessage('mesos.v1.master.Event', event, encoding),
       closed: (streamId) => this.#post({ kind: 'streamClosed', atMs: this.#now(), streamId }),
+      cutOff: (streamId, queuedBytes) => this.#cutOff('operator', streamId, queuedBytes),
     })
     this.#links = new RecordStreams({
       encode: (message, encoding) => encodeMessage('isthmus.agent_link.MasterMessage', message, encoding),
       closed: (linkId) => this.#post({ kind: 'agentLinkClosed', atMs: this.#now(), linkId }),
+      cutOff: (linkId, queuedBytes) => this.#cutOff('agent', linkId, queuedBytes),
     })
     this.#shared = {
       callName: 'master::Call',
       flags: () => options.state.options.shown,
       version: () => masterVersion(options.state.options),
-      metrics: () => Object.assign(views.metricsView(options.state, this.#now()), systemMetrics()),
+      metrics: () => Object.assign(views.metricsView(options.state, this.#now()), this.#ownMetrics()),
       logging: new LoggingToggle(options.log),
       files: options.files,
     }
@@ -243,7 +248,7 @@ export class MasterShell {
         version,
         metrics: () => {
           const { own, more } = views.metricsPage(state, this.#now())
-          return new LazyFields({ ...own, ...systemMetrics() }, more)
+          return new LazyFields({ ...own, ...this.#ownMetrics() }, more)
         },
         logging,
         routes: () => routes,
@@ -256,12 +261,17 @@ export class MasterShell {
   #schedulerCalls(): (request: IncomingMessage, response: ServerResponse) => void {
     return serveCalls({
       type: 'mesos.v1.scheduler.Call',
+      busy: () => this.#busy(),
       receive: (call, { request, response }) => {
         // Only SUBSCRIBE looks at Accept, and after the validation of the call.
         if (call.type === 'SUBSCRIBE' && responseEncoding(request.headers.accept) === undefined) {
           const problem = validateSchedulerCall(call, undefined)
           if (problem === undefined) answerText(response, 406, NOT_ACCEPTABLE)
           else answerText(response, 400, `Failed to validate scheduler::Call: ${problem}`)
+          return
+        }
+        if (call.type === 'SUBSCRIBE' && this.#schedulers.size >= STREAMS_MAX) {
+          answerBusy(response, `${STREAMS_MAX} schedulers are subscribed`)
           return
         }
         const streamId = request.headers['mesos-stream-id']
@@ -279,6 +289,7 @@ export class MasterShell {
   #operatorCalls(): (request: IncomingMessage, response: ServerResponse) => void {
     return serveCalls({
       type: 'mesos.v1.master.Call',
+      busy: () => this.#busy(),
       receive: (call, { request, response }) => {
         // As in Mesos, after the validation of the call, whose refusals follow from here as without the header.
         const isAcceptable = responseEncoding(request.headers.accept) !== undefined
@@ -306,10 +317,26 @@ export class MasterShell {
     this.#post({ kind: 'operatorCalled', atMs: this.#now(), requestId, call })
   }
 
+  #cutOff(reader: string, streamId: string, queuedBytes: number): void {
+    this.#options.log.warn('slow reader cut off', { reader, streamId, queuedBytes })
+  }
+
+  #ownMetrics(): Record<string, number> {
+    const streams = { schedulers: this.#schedulers, operators: this.#operators, agents: this.#links }
+    const [requests, events] = [this.#exchanges.size, this.#loop.queueLength]
+    return { ...shellMetrics({ program: 'master', requests, events, streams }), ...systemMetrics() }
+  }
+
+  /** Why no call is taken now. */
+  #busy(): string | undefined {
+    return busyWith({ requests: this.#exchanges.size, events: this.#loop.queueLength })
+  }
+
   /** One message opens a link; with the header of an open link the body is a batch of records. */
   #agentLink(): (request: IncomingMessage, response: ServerResponse) => void {
     const first = serveCalls({
       type: 'isthmus.agent_link.AgentMessage',
+      busy: () => this.#busy() ?? (this.#links.size < STREAMS_MAX ? undefined : `${STREAMS_MAX} agents are linked`),
       receive: (message, { request, response }) => {
         const requestId = this.#exchanges.open(request, response).id
         this.#post({ kind: 'agentConnected', atMs: this.#now(), requestId, message })
@@ -322,8 +349,7 @@ export class MasterShell {
         return
       }
       readBody(request, (body) => {
-        if (body === 'aborted') return
-        if (body === 'tooLong') answerText(response, 413, 'The batch is too long')
+        if (typeof body === 'string') answerUnread(response, body)
         else if (!this.#links.has(linkId)) answerText(response, 404, 'No such link is open')
         else this.#batch(linkId, body, response)
       })
