@@ -15,8 +15,9 @@ import { withKept } from '../resources/checkpointed.ts'
 import { Resources } from '../resources/resources.ts'
 import { SimulatedContainers } from './containers.ts'
 import type { LinkAnswer, LinkLine } from './master-lines.ts'
+import type { MasterProcess } from './master-process.ts'
 import { HostTimers } from './schedule.ts'
-import { MASTER_HOST, type Surroundings } from './surroundings.ts'
+import type { Surroundings } from './surroundings.ts'
 import { mustHold } from './violation.ts'
 
 /** A machine that runs tasks. */
@@ -58,6 +59,8 @@ export class AgentHost implements SimulatedAgent {
   #containers: SimulatedContainers
   #state: AgentState | undefined
   #line: LinkLine | undefined
+  /** Whom it talks to: the one that led when the link was opened. */
+  #master: MasterProcess | undefined
   #life = 0
   #steps = 0
 
@@ -117,6 +120,12 @@ export class AgentHost implements SimulatedAgent {
     return { resources: total.value.toProto(), operations }
   }
 
+  /** The agent learns that another master leads; its link is left to the machine, as by the real shell. */
+  masterMoved(): void {
+    if (this.#line !== undefined && this.#master === this.#world.master().newest) return
+    this.#post({ kind: 'masterDetected', atMs: this.#world.schedule.nowMs })
+  }
+
   /** The machine loses power; nobody starts it again here. */
   crash(why: string): void {
     if (this.#state === undefined) return
@@ -174,6 +183,7 @@ export class AgentHost implements SimulatedAgent {
         this.#openLink(effect)
         return
       case 'sendToMaster':
+        this.#world.see({ kind: 'agentSent', host: this.host, message: effect.message })
         this.#line?.toServer(effect.message)
         return
       case 'closeLink':
@@ -228,12 +238,14 @@ export class AgentHost implements SimulatedAgent {
   #openLink({ message }: Extract<AgentEffect, { kind: 'openLink' }>): void {
     this.#closeLink()
     const { network } = this.#world
-    const line: LinkLine = network.connect(this.host, MASTER_HOST, {
+    const master = this.#world.master().newest
+    this.#master = master
+    const line: LinkLine = network.connect(this.host, master.host, {
       received: (answer) => this.#answered(answer),
       closed: (reason) => this.#linkLost(line, reason),
     })
     this.#line = line
-    this.#world.master().agentLink(line)
+    master.agentLink(line)
     line.toServer(message)
   }
 
@@ -249,6 +261,7 @@ export class AgentHost implements SimulatedAgent {
         this.#post({ kind: 'linkOpened', atMs })
         return
       case 'message':
+        this.#world.see({ kind: 'agentHeard', host: this.host, message: answer.message })
         this.#post({ kind: 'linkMessage', atMs, message: answer.message })
         return
       case 'refused':

@@ -5,6 +5,7 @@
 
 import type { AgentMessage, MasterMessage } from '@isthmus/proto/gen/agent-link'
 import type { AgentEffect } from '../agent/effects.ts'
+import type { AgentEvent } from '../agent/events.ts'
 import type { MasterEffect } from '../master/effects.ts'
 import type { MasterEvent } from '../master/events.ts'
 import type { MasterState } from '../master/state.ts'
@@ -179,6 +180,41 @@ export const DEFECTS: readonly Defect[] = [
     rules: ['ends are true'],
     seams: () => ({ agentEffects: (effects) => effects.map(finishedEarly) }),
   },
+  {
+    name: 'acknowledgement-dropped',
+    about: 'an agent takes some acknowledgements for nothing',
+    rules: ['what is acknowledged is not told again'],
+    seams: () => {
+      let told = 0
+      return { agentEvent: (event) => (isAcknowledgement(event) && told++ % 3 === 2 ? undefined : event) }
+    },
+  },
+  {
+    name: 'told-ahead',
+    about: 'an agent sends the newest update instead of the oldest one',
+    rules: ['updates come one by one'],
+    seams: () => ({ agentEffects: (effects) => effects.map(newestFirst) }),
+  },
+  {
+    name: 'agent-gives-up',
+    about: 'an agent does not try again to reach its master',
+    rules: ['everybody is back', 'everything ends', 'work is done'],
+    seams: () => ({
+      agentEvent: (event, { registrationAttempts }) => (isTry(event, registrationAttempts) ? undefined : event),
+    }),
+  },
+  {
+    name: 'deposed-writes',
+    about: 'a master that was deposed goes on writing to the registry',
+    rules: ['only the leader writes'],
+    seams: () => ({ isRegistryUnfenced: true }),
+  },
+  {
+    name: 'gone-forgotten',
+    about: 'a new leader does not know which agents are gone',
+    rules: ['gone agents stay gone'],
+    seams: () => ({ masterMade: ({ registry }) => registry.gone.clear() }),
+  },
 ]
 
 /** The defect of this name. */
@@ -250,6 +286,23 @@ function withoutTasks(effect: AgentEffect): AgentEffect {
   if (effect.kind !== 'openLink' || effect.message.reregister === undefined) return effect
   const message: AgentMessage = { ...effect.message, reregister: { ...effect.message.reregister, tasks: [] } }
   return { ...effect, message }
+}
+
+function isAcknowledgement(event: AgentEvent): boolean {
+  return event.kind === 'linkMessage' && event.message.acknowledge_status !== undefined
+}
+
+function isTry(event: AgentEvent, attempts: number): boolean {
+  return event.kind === 'timerFired' && event.timer.kind === 'register' && attempts > 0
+}
+
+function newestFirst(effect: AgentEffect): AgentEffect {
+  const update = effect.kind === 'sendToMaster' ? effect.message.status_update : undefined
+  if (effect.kind !== 'sendToMaster' || update === undefined || update.status.state === update.latest_state)
+    return effect
+  const uuid = update.status.uuid?.map((byte) => 255 - byte)
+  const status = { ...update.status, state: update.latest_state ?? update.status.state, uuid }
+  return { ...effect, message: { ...effect.message, status_update: { ...update, status } } }
 }
 
 function finishedEarly(effect: AgentEffect): AgentEffect {

@@ -1,11 +1,11 @@
 import type { AgentHost } from './agent-host.ts'
 import type { Fault } from './faults.ts'
 import type { FrameworkHost } from './framework-host.ts'
-import type { MasterHost } from './master-host.ts'
+import type { Masters } from './masters.ts'
 import type { Latency } from './network.ts'
 import type { Operator } from './operator.ts'
 import { HEALTHY_REGISTRY, type SimulatedRegistry } from './registry.ts'
-import { MASTER_HOST, type Surroundings } from './surroundings.ts'
+import type { Surroundings } from './surroundings.ts'
 
 /** How messages travel when all is well. */
 export const GOOD_LATENCY: Latency = { minMs: 1, maxMs: 10, lateChance: 0, lateMs: 0 }
@@ -20,7 +20,7 @@ const LAST_EFFECTS_MAX = 12
 
 /** What faults befall. */
 export interface Victims {
-  readonly master: MasterHost
+  readonly master: Masters
   readonly agents: readonly AgentHost[]
   readonly frameworks: readonly FrameworkHost[]
   readonly registry: SimulatedRegistry
@@ -53,6 +53,7 @@ export class Disorder {
     health.fullDisks.clear()
     health.slowHosts.clear()
     this.#victims.registry.health = HEALTHY_REGISTRY
+    this.#victims.master.mend()
     this.#victims.operator.undoAll()
     for (const agent of this.#victims.agents) agent.start()
     for (const framework of this.#victims.frameworks) framework.restart()
@@ -67,10 +68,13 @@ export class Disorder {
         this.#victims.master.crash('crashed')
         return undefined
       case 'masterKill':
-        this.#world.fate.doom(MASTER_HOST, 1 + (forMs % LAST_EFFECTS_MAX))
+        this.#world.fate.doom(this.#victims.master.newest.host, 1 + (forMs % LAST_EFFECTS_MAX))
+        return undefined
+      case 'masterDeposed':
+        this.#victims.master.depose(forMs)
         return undefined
       case 'masterBreak':
-        this.#world.network.breakAll(MASTER_HOST, 'connection reset')
+        this.#world.network.breakAll(this.#victims.master.newest.host, 'connection reset')
         return undefined
       case 'registrySlow':
       case 'registryFull':
@@ -108,7 +112,17 @@ export class Disorder {
     }
   }
 
-  #onAgent({ kind, forMs, target }: Fault): (() => void) | undefined {
+  /** Some are cut off when that happens, and come back to another master than the one that was told. */
+  #declareGone(agentId: string, { forMs, target }: Fault): void {
+    const { master, operator, agents } = this.#victims
+    operator.markGone(agentId)
+    if (forMs % 2 === 0) return
+    this.#world.network.cut(agents[target]!.host, forMs)
+    this.#world.schedule.after(forMs / 2, () => master.crash('crashed'))
+  }
+
+  #onAgent(fault: Fault): (() => void) | undefined {
+    const { kind, forMs, target } = fault
     const agent = this.#victims.agents[target]
     if (agent === undefined) return undefined
     const { network, health } = this.#world
@@ -148,7 +162,7 @@ export class Disorder {
       default: {
         const agentId = agent.state?.info.id
         if (agentId === undefined) return undefined
-        if (kind === 'gone') operator.markGone(agentId.value)
+        if (kind === 'gone') this.#declareGone(agentId.value, fault)
         else operator.takeOut(agentId.value, kind === 'drain')
         return () => operator.reactivate(agentId.value)
       }

@@ -30,6 +30,8 @@ export type FaultKind =
   | 'masterCrash'
   /** The master dies between two of its effects. */
   | 'masterKill'
+  /** Another master leads, and the old one does not know it. */
+  | 'masterDeposed'
   /** All connections of the master break. */
   | 'masterBreak'
   | 'registrySlow'
@@ -39,7 +41,7 @@ export type FaultKind =
   /** An operator drains a machine, and takes it back later. */
   | 'drain'
   | 'deactivate'
-  /** An operator declares a machine gone for good. */
+  /** An operator declares a machine gone for good; it may be cut off then, and the master crash before it is back. */
   | 'gone'
   /** An operator reserves a part of a machine for a role for a while. */
   | 'reserve'
@@ -70,6 +72,7 @@ const CHANCES: Readonly<Record<FaultKind, number>> = {
   frameworkTeardown: 2,
   masterCrash: 2,
   masterKill: 3,
+  masterDeposed: 3,
   masterBreak: 1,
   registrySlow: 1,
   registryFull: 1,

@@ -69,6 +69,11 @@ export class FrameworkHost {
     this.#later(LOOK_EVERY_MS, () => this.#lookAround())
   }
 
+  /** It learns that another master leads. */
+  masterMoved(): void {
+    if (this.#isUp) this.#lines.masterMoved()
+  }
+
   /** The process dies without a word. */
   crash(): void {
     if (!this.#isUp) return

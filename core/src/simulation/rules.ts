@@ -28,6 +28,16 @@ export const RULES = [
     name: 'no acknowledged update is lost',
     meaning: 'an agent hears of an acknowledgement only when the framework has heard the update',
   },
+  {
+    name: 'updates come one by one',
+    meaning: 'each after the one before it was acknowledged, in the order of the agent',
+  },
+  {
+    name: 'what is acknowledged is not told again',
+    meaning: 'an agent that knows of an acknowledgement never sends its update again',
+  },
+  { name: 'only the leader writes', meaning: 'a master that was deposed changes nothing in the registry' },
+  { name: 'gone agents stay gone', meaning: 'what an operator declared gone is never registered again' },
   { name: 'a task ends once', meaning: 'one terminal state, and nothing of its life after it' },
   { name: 'a task runs once', meaning: 'no task is started twice' },
   { name: 'ends are true', meaning: 'what is told of an end is how the container ended, and it runs no more' },
@@ -50,6 +60,7 @@ export const RULES = [
   },
   { name: 'work is done', meaning: 'no stretch of ten minutes without progress after everything is mended' },
   { name: 'everything ends', meaning: 'master, agents and machines have nothing left of the work at the end' },
+  { name: 'everybody is back', meaning: 'at the end all agents are registered and all frameworks have subscribed' },
   { name: 'invariants hold', meaning: 'the machines keep their own' },
   { name: 'no step throws', meaning: 'a machine answers whatever comes' },
 ] as const satisfies readonly Rule[]

@@ -1,7 +1,8 @@
 import type { Call, Event } from '@isthmus/proto/gen/scheduler'
 import type { FrameworkEvent } from '../framework/events.ts'
+import type { MasterProcess } from './master-process.ts'
 import type { Connection } from './network.ts'
-import { MASTER_HOST, type Surroundings } from './surroundings.ts'
+import type { Surroundings } from './surroundings.ts'
 
 /** What a scheduler sends: its SUBSCRIBE first on a stream, later calls with the stream's id on a connection for calls. */
 export interface SchedulerRequest {
@@ -22,6 +23,8 @@ export class SchedulerLines {
   readonly #world: Surroundings
   readonly #name: string
   readonly #post: (event: FrameworkEvent) => void
+  /** Whom it talks to: the one that led when the stream was opened. */
+  #master: MasterProcess
   #stream: Line | undefined
   #streamId: string | undefined
   #calls: Line | undefined
@@ -33,17 +36,19 @@ export class SchedulerLines {
     this.#world = world
     this.#name = name
     this.#post = post
+    this.#master = world.master().newest
   }
 
   /** Sends SUBSCRIBE on a stream of its own; an open one is closed first. */
   openStream(call: Call): void {
     this.closeStream()
-    const stream: Line = this.#world.network.connect(this.#name, MASTER_HOST, {
+    this.#master = this.#world.master().newest
+    const stream: Line = this.#world.network.connect(this.#name, this.#master.host, {
       received: (answer) => this.#streamed(answer),
       closed: (reason) => this.#streamLost(stream, reason),
     })
     this.#stream = stream
-    this.#world.master().schedulerStream(stream)
+    this.#master.schedulerStream(stream)
     stream.toServer({ call, streamId: undefined })
   }
 
@@ -53,15 +58,26 @@ export class SchedulerLines {
     this.#streamId = undefined
   }
 
+  /** Another master leads: what is open to the one before is void. */
+  masterMoved(): void {
+    if (this.#stream !== undefined && this.#master === this.#world.master().newest) return
+    if (this.#stream === undefined) {
+      this.#post({ kind: 'masterDetected', atMs: this.#world.schedule.nowMs })
+      return
+    }
+    this.closeStream()
+    this.#streamIsLost('another master leads')
+  }
+
   /** Sends a call after all earlier ones. */
   send(call: Call): void {
     if (this.#calls === undefined) {
-      const line: Line = this.#world.network.connect(this.#name, MASTER_HOST, {
+      const line: Line = this.#world.network.connect(this.#name, this.#master.host, {
         received: (answer) => this.#answered(answer),
         closed: (reason) => this.#callsLost(line, reason),
       })
       this.#calls = line
-      this.#world.master().schedulerCalls(line)
+      this.#master.schedulerCalls(line)
     }
     this.#unanswered.push(call)
     this.#calls.toServer({ call, streamId: this.#streamId })
@@ -92,6 +108,10 @@ export class SchedulerLines {
     if (this.#stream !== stream) return
     this.#stream = undefined
     this.#streamId = undefined
+    this.#streamIsLost(reason)
+  }
+
+  #streamIsLost(reason: string): void {
     this.#post({ kind: 'streamClosed', atMs: this.#world.schedule.nowMs, reason })
     // With its stream a scheduler gives up the calls that wait for an answer.
     this.#calls?.closeByClient()

@@ -21,6 +21,8 @@ export interface SeenContainer {
 /** One thing seen. */
 export type Sighting =
   | { readonly kind: 'masterStarted'; readonly masterId: string }
+  /** What a master does and is told that was deposed: it is not what the cluster is led by. */
+  | { readonly kind: 'deposed'; readonly masterId: string; readonly sighting: Sighting }
   | { readonly kind: 'masterEnded'; readonly masterId: string; readonly why: string }
   /** A call has reached the leading master, which will now take its step. */
   | { readonly kind: 'called'; readonly streamId: string | undefined; readonly call: Call }
@@ -37,11 +39,16 @@ export type Sighting =
   /** The master has sent a message to an agent. */
   | { readonly kind: 'agentTold'; readonly linkId: string; readonly message: MasterMessage }
   | { readonly kind: 'linkClosed'; readonly linkId: string }
-  | { readonly kind: 'stored'; readonly records: readonly RegistryRecord[] }
+  /** The registry has stored what this master asked for. */
+  | { readonly kind: 'stored'; readonly records: readonly RegistryRecord[]; readonly masterId: string }
   /** A line of the master's log. */
   | { readonly kind: 'noted'; readonly message: string; readonly fields: Readonly<Record<string, unknown>> }
   /** All effects of one step of the master are performed. */
   | { readonly kind: 'masterStepped' }
+  /** An agent has sent this; it may arrive or not. */
+  | { readonly kind: 'agentSent'; readonly host: string; readonly message: AgentMessage }
+  /** A message of a master has reached an agent. */
+  | { readonly kind: 'agentHeard'; readonly host: string; readonly message: MasterMessage }
   | { readonly kind: 'agentStarted'; readonly host: string }
   | { readonly kind: 'agentEnded'; readonly host: string; readonly why: string }
   | { readonly kind: 'containerStarted'; readonly container: SeenContainer }

@@ -6,13 +6,10 @@ import type { MasterEffect } from '../master/effects.ts'
 import type { MasterEvent } from '../master/events.ts'
 import type { MasterState } from '../master/state.ts'
 import type { Fate } from './fate.ts'
-import type { MasterHost } from './master-host.ts'
+import type { Masters } from './masters.ts'
 import type { Network } from './network.ts'
 import type { Schedule } from './schedule.ts'
 import type { Sighting } from './sightings.ts'
-
-/** The name under which the leading master is reached, whoever it is. */
-export const MASTER_HOST = 'master'
 
 /** What every host of a world stands in. */
 export interface Surroundings {
@@ -21,7 +18,7 @@ export interface Surroundings {
   /** For choices of hosts; the network and the registry have their own. */
   readonly random: Random
   readonly see: (sighting: Sighting) => void
-  readonly master: () => MasterHost
+  readonly master: () => Masters
   readonly health: WorldHealth
   readonly fate: Fate
   readonly seams: Seams
@@ -48,6 +45,8 @@ export interface Seams {
   readonly masterEffects?: (effects: readonly MasterEffect[], event: MasterEvent) => readonly MasterEffect[]
   /** The registry confirms each write before it is stored. */
   readonly answersBeforeStored?: boolean
+  /** A master that was deposed may write on. */
+  readonly isRegistryUnfenced?: boolean
   readonly agentEvent?: (event: AgentEvent, state: AgentState) => AgentEvent | undefined
   readonly agentEffects?: (effects: readonly AgentEffect[], event: AgentEvent) => readonly AgentEffect[]
 }

@@ -10,6 +10,10 @@ export function describe(sighting: Sighting): string | undefined {
   switch (sighting.kind) {
     case 'masterStarted':
       return `master ${sighting.masterId} leads`
+    case 'deposed': {
+      const text = describe(sighting.sighting)
+      return text && `(deposed ${sighting.masterId}) ${text}`
+    }
     case 'masterEnded':
       return `master ${sighting.masterId} ended: ${sighting.why}`
     case 'called':
@@ -36,6 +40,8 @@ export function describe(sighting: Sighting): string | undefined {
     case 'noted':
       return `master notes: ${sighting.message} ${JSON.stringify(sighting.fields)}`
     case 'masterStepped':
+    case 'agentSent':
+    case 'agentHeard':
       return undefined
     default:
       return describeHost(sighting)

@@ -3,7 +3,7 @@
  *
  * ```
  * workload (generated, or workload-file.ts) ─► frameworks: program ── library ──┐
- *                                                                               network ── master-host: master ── registry
+ *                                                                               network ── masters: master ── registry
  * faults ─► disorder ─► hosts, network, registry     agent-host: agent ── containers ──┘        ▲ operator
  *
  * hosts ── sightings ─► checkers/, transcript                 schedule: what happens next
@@ -22,7 +22,7 @@ import { Disorder, GOOD_LATENCY } from './disorder.ts'
 import { Fate } from './fate.ts'
 import { type FaultLevel, planFaults } from './faults.ts'
 import { FrameworkHost } from './framework-host.ts'
-import { MasterHost } from './master-host.ts'
+import { Masters } from './masters.ts'
 import { Network } from './network.ts'
 import { Operator } from './operator.ts'
 import { SimulatedRegistry } from './registry.ts'
@@ -90,6 +90,10 @@ export class WorldFailure extends Error {
 }
 
 const START_MS = 1_700_000_000_000
+/** How long it takes at most until an agent or a scheduler learns that another master leads, and until it does when ZooKeeper is far. */
+const DETECTED_MS = 3_000
+const DETECTED_LATE_MS = 30_000
+const DETECTED_LATE_CHANCE = 0.3
 /** How often the end of the world is looked for. */
 const LOOK_EVERY_MS = 5_000
 /** After everything is mended some unit of work is done at least this often. */
@@ -114,7 +118,7 @@ export class World implements Surroundings {
   readonly frameworks: readonly FrameworkHost[]
   readonly operator: Operator
   readonly options: WorldOptions
-  readonly #master: MasterHost
+  readonly #master: Masters
   readonly #disorder: Disorder
   readonly #checkers: readonly Checker[]
   readonly #fingerprint = new Fingerprint()
@@ -130,11 +134,20 @@ export class World implements Surroundings {
     this.#roots = createRandom(seed)
     this.random = createRandom(nextUint32(this.#roots))
     this.network = new Network(this.schedule, createRandom(nextUint32(this.#roots)), GOOD_LATENCY)
-    const registry = new SimulatedRegistry(this.schedule, createRandom(nextUint32(this.#roots)), (records) =>
-      this.see({ kind: 'stored', records }),
-    )
+    const registry = new SimulatedRegistry({
+      schedule: this.schedule,
+      random: createRandom(nextUint32(this.#roots)),
+      stored: (records, masterId) => this.see({ kind: 'stored', records, masterId }),
+      isUnfenced: this.seams.isRegistryUnfenced ?? false,
+    })
     const checksStep = (): boolean => this.#checksStep()
-    this.#master = new MasterHost(this, { flags: flagsOf(seed), registry, seed: nextUint32(this.#roots), checksStep })
+    this.#master = new Masters(this, {
+      flags: flagsOf(seed),
+      registry,
+      seed: nextUint32(this.#roots),
+      checksStep,
+      moved: ({ isOldThere }) => this.#tellOfMaster(isOldThere),
+    })
     const machines = workload.agents.flatMap((kind) => new Array<WorkloadAgents>(kind.count).fill(kind))
     this.agents = machines.map((kind, at) => {
       const host = `agent-${at}`
@@ -157,7 +170,7 @@ export class World implements Surroundings {
   }
 
   /** Where the leading master is, or will be. */
-  readonly master = (): MasterHost => this.#master
+  readonly master = (): Masters => this.#master
 
   /** Tells everybody who watches. */
   readonly see = (sighting: Sighting): void => {
@@ -190,6 +203,16 @@ export class World implements Surroundings {
       throw new WorldFailure(this.options, this.schedule.nowMs - START_MS, cause)
     }
     return this.#report()
+  }
+
+  /** Everybody learns in its time that another master leads; with an old one that is gone some find out by themselves. */
+  #tellOfMaster(isOldThere: boolean): void {
+    for (const host of [...this.agents, ...this.frameworks]) {
+      if (!isOldThere && nextFraction(this.random) < 0.5) continue
+      const isLate = nextFraction(this.random) < DETECTED_LATE_CHANCE
+      const atMostMs = isLate ? DETECTED_LATE_MS : DETECTED_MS
+      this.schedule.after(atMostMs * nextFraction(this.random), () => host.masterMoved())
+    }
   }
 
   #begin(): void {
@@ -225,8 +248,8 @@ export class World implements Surroundings {
       if (this.schedule.nowMs - progressAtMs > PROGRESS_MS) throw this.#stuck()
     }
     const deadlineMs = this.schedule.nowMs + QUIET_MS
-    while (!this.#isQuiet()) {
-      if (this.schedule.nowMs > deadlineMs) throw new Violation('everything ends', this.#whatIsLeft())
+    while (!this.#isQuiet() || this.#missing() !== undefined) {
+      if (this.schedule.nowMs > deadlineMs) throw this.#unfinished()
       this.#until(this.schedule.nowMs + LOOK_EVERY_MS)
     }
     if (this.#master.state !== undefined) checkSums(this.#master.state)
@@ -268,6 +291,21 @@ export class World implements Surroundings {
     return [...master.frameworks.values()].every(
       (framework) => framework.tasks.size === 0 && framework.executors.size === 0,
     )
+  }
+
+  /** Somebody who has not come back to the leading master. */
+  #missing(): string | undefined {
+    const master = this.#master.state
+    const agent = this.agents.find(({ state }) => master?.agents.get(state?.info.id?.value ?? '')?.active !== true)
+    const framework = this.frameworks.find(({ state }) => {
+      return state.phase !== 'subscribed' || master?.frameworks.get(state.frameworkId?.value ?? '')?.active !== true
+    })
+    return agent?.host ?? framework?.name
+  }
+
+  #unfinished(): Violation {
+    if (!this.#isQuiet()) return new Violation('everything ends', this.#whatIsLeft())
+    return new Violation('everybody is back', `${this.#missing()} is not back after ${QUIET_MS / 1000} s`)
   }
 
   #whatIsLeft(): string {

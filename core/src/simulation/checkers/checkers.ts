@@ -5,8 +5,10 @@ import { Books } from './books.ts'
 import type { Checker } from './checker.ts'
 import { ContainerChecker } from './container-checker.ts'
 import { LivenessChecker } from './liveness-checker.ts'
+import { ReignChecker } from './reign-checker.ts'
 import { ResourceChecker } from './resource-checker.ts'
 import { SchedulerSide } from './scheduler-side.ts'
+import { StoryChecker } from './story-checker.ts'
 import { TalkChecker } from './talk-checker.ts'
 import { UpdateChecker } from './update-checker.ts'
 
@@ -23,7 +25,9 @@ export function allCheckers(world: World): readonly Checker[] {
     new AgentSide(books),
     new SchedulerSide(books),
     new ResourceChecker(books),
+    new ReignChecker(books),
     new UpdateChecker(books),
+    new StoryChecker(),
     containers,
     new LivenessChecker(books, world.frameworks),
     new TalkChecker(),

@@ -37,6 +37,8 @@ export class ContainerChecker implements Checker {
   readonly #needs = new Map<string, Resources>()
   readonly #ended = new Map<string, Ended>()
   readonly #told = new Map<string, TaskStatus>()
+  /** Link → machine, for all masters. */
+  readonly #hosts = new Map<string, string>()
   readonly #removedAtMs = new Map<string, number>()
   /** Containers whose framework their agent is told to shut down. */
   readonly #doomed = new Set<string>()
@@ -83,9 +85,26 @@ export class ContainerChecker implements Checker {
       case 'agentTold':
         this.#agentTold(sighting.linkId, sighting.message)
         return
+      case 'linkOpened':
+        this.#linkOpened(sighting.linkId, sighting.message)
+        return
+      case 'deposed':
+        this.#deposedSeen(sighting.sighting)
+        return
       default:
         return
     }
+  }
+
+  /** What a deposed master is asked and notes is of no weight; what it says to agents is. */
+  #deposedSeen(sighting: Sighting): void {
+    if (sighting.kind === 'agentTold') this.#agentTold(sighting.linkId, sighting.message)
+    if (sighting.kind === 'linkOpened') this.#linkOpened(sighting.linkId, sighting.message)
+    if (sighting.kind === 'agentSaid') this.#checkEndSaid(sighting.linkId, sighting.message)
+  }
+
+  #linkOpened(linkId: string, { register, reregister }: AgentMessage): void {
+    this.#hosts.set(linkId, (register ?? reregister)?.agent_info.hostname ?? '')
   }
 
   /** What runs now, on all machines. */
@@ -142,7 +161,7 @@ export class ContainerChecker implements Checker {
   /** What is being shut down is given to others while it ends, as in Mesos, and its end need not be told. */
   #shutDown(linkId: string, { type, framework_id }: MasterMessage): void {
     if (type !== 'SHUTDOWN_FRAMEWORK' || framework_id === undefined) return
-    const host = this.#books.agentOf(linkId)?.host ?? ''
+    const host = this.#hosts.get(linkId) ?? ''
     for (const container of this.#running.get(host)?.values() ?? []) {
       if (container.frameworkId === framework_id.value) this.#doomed.add(container.containerId)
     }
@@ -202,7 +221,7 @@ export class ContainerChecker implements Checker {
   /** An agent tells the end of a task only when it runs no more. */
   #checkEndSaid(linkId: string, { status_update: update }: AgentMessage): void {
     if (update === undefined || !isTerminal(update.latest_state ?? update.status.state)) return
-    const host = this.#books.agentOf(linkId)?.host
+    const host = this.#hosts.get(linkId)
     const taskId = update.status.task_id.value
     const containers = [...(this.#running.get(host ?? '')?.values() ?? [])]
     const left = containers.find((one) => one.taskId === taskId && one.frameworkId === update.framework_id.value)

@@ -25,6 +25,10 @@ export class UpdateChecker implements Checker {
 
   see(sighting: Sighting): void {
     switch (sighting.kind) {
+      case 'deposed':
+        // It may be wrong about who runs what, but what it tells must be true and stored all the same.
+        this.see(sighting.sighting)
+        return
       case 'updateHeard':
         this.#updateHeard(sighting.frameworkId, sighting.status)
         return

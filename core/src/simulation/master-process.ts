@@ -1,6 +1,6 @@
 /**
- * Where masters run, one after the other: the real machine, its streams and links, its registry. A master that crashes or abdicates is
- * followed by another one, which knows what the registry keeps and nothing else.
+ * One master: the real machine, its streams and links, and its session with the registry, from its election to its end. It may be deposed: another
+ * one leads, and it goes on until the registry refuses its writes or somebody tells it.
  */
 
 import type { AgentMessage } from '@isthmus/proto/gen/agent-link'
@@ -13,84 +13,99 @@ import { type MasterFlags, masterOptions } from '../master/options.ts'
 import type { MasterState } from '../master/state.ts'
 import { type LinkLine, MasterLines, type SchedulerLine } from './master-lines.ts'
 import type { Connection } from './network.ts'
-import type { SimulatedRegistry } from './registry.ts'
+import type { RegistrySession } from './registry.ts'
 import { HostTimers } from './schedule.ts'
 import type { SchedulerRequest } from './scheduler-lines.ts'
-import { MASTER_HOST, type Surroundings } from './surroundings.ts'
+import type { Sighting } from './sightings.ts'
+import type { Surroundings } from './surroundings.ts'
 
-/** How masters of a world are started and watched. */
-export interface MasterHostOptions {
+/** How a master is started and watched. */
+export interface MasterProcessOptions {
+  /** From 1: the first one, the second one … */
+  readonly number: number
   readonly flags: Partial<MasterFlags>
-  readonly registry: SimulatedRegistry
+  readonly registry: RegistrySession
   readonly seed: number
   /** Whether all invariants are checked after this step. */
   readonly checksStep: () => boolean
+  /** It is no more. */
+  readonly ended: (process: MasterProcess) => void
 }
 
-/** How long it takes until another master leads. */
-const ELECTION_MS = 2_000
-
-/** The masters of a world; at most one leads. */
-export class MasterHost {
+/** One master. */
+export class MasterProcess {
+  /** Under which it is reached. */
+  readonly host: string
   readonly #world: Surroundings
-  readonly #options: MasterHostOptions
-  #state: MasterState | undefined
-  #timers: HostTimers<MasterTimer>
-  /** Raised with each master, so that what was for an earlier one is dropped. */
-  #life = 0
-  #steps = 0
+  readonly #options: MasterProcessOptions
+  readonly #masterId: string
+  readonly #timers: HostTimers<MasterTimer>
   readonly #lines = new MasterLines()
+  #state: MasterState | undefined
+  #isDeposed = false
+  #steps = 0
 
-  constructor(world: Surroundings, options: MasterHostOptions) {
+  constructor(world: Surroundings, options: MasterProcessOptions) {
+    const { schedule } = world
     this.#world = world
     this.#options = options
-    this.#timers = this.#newTimers()
+    this.#masterId = `m${options.number}`
+    this.host = `master-${options.number}`
+    this.#timers = new HostTimers(schedule, (timer) => this.#post({ kind: 'timerFired', atMs: schedule.nowMs, timer }))
   }
 
-  /** What the leading master knows, to read; undefined between two. */
+  /** What it knows, to read; undefined when it has ended. */
   get state(): MasterState | undefined {
     return this.#state
   }
 
-  /** Steps of all masters so far. */
   get steps(): number {
     return this.#steps
   }
 
-  /** A master is elected. */
+  /** It is elected. */
   start(): void {
-    const { schedule, see, seams } = this.#world
+    const { schedule, seams } = this.#world
+    const { flags, registry, seed, number } = this.#options
     const atMs = schedule.nowMs
-    this.#life += 1
     const identity = {
-      masterId: `m${this.#life}`,
-      hostname: 'master.world',
+      masterId: this.#masterId,
+      hostname: `${this.host}.world`,
       ip: '10.0.0.1',
       port: 5050,
       version: '1.11.0',
-      seed: this.#options.seed + this.#life,
+      seed: seed + number,
       startAtMs: atMs,
       electedAtMs: atMs,
     }
-    this.#state = createMaster(masterOptions({ ...identity, ...this.#options.flags }), this.#options.registry.load())
+    this.#state = createMaster(masterOptions({ ...identity, ...flags }), registry.records)
     seams.masterMade?.(this.#state)
-    see({ kind: 'masterStarted', masterId: identity.masterId })
+    this.#see({ kind: 'masterStarted', masterId: identity.masterId })
     this.#post({ kind: 'elected', atMs })
   }
 
-  /** The leading master ends without a word; another one is elected soon. */
-  crash(why: string): void {
+  /** Another one leads from now on; this one does not know it. */
+  depose(): void {
+    this.#isDeposed = true
+  }
+
+  /** It ends without a word. */
+  end(why: string): void {
     if (this.#state === undefined) return
-    const { network, schedule, see } = this.#world
-    see({ kind: 'masterEnded', masterId: this.#state.options.masterId, why })
+    const { network, schedule } = this.#world
+    this.#see({ kind: 'masterEnded', masterId: this.#masterId, why })
     this.#state = undefined
-    this.#life += 1
     this.#timers.clear()
-    this.#timers = this.#newTimers()
     for (const { answered } of this.#lines.clear()) schedule.after(1, () => answered(0))
     this.#options.registry.abandon()
-    network.hostEnded(MASTER_HOST)
-    schedule.after(ELECTION_MS, () => this.start())
+    network.hostEnded(this.host)
+    this.#options.ended(this)
+  }
+
+  /** What a deposed one does is told apart: it is not what the cluster is led by. */
+  #see(sighting: Sighting): void {
+    const masterId = this.#masterId
+    this.#world.see(this.#isDeposed ? { kind: 'deposed', masterId, sighting } : sighting)
   }
 
   /** A scheduler opens a connection for a stream. */
@@ -101,7 +116,7 @@ export class MasterHost {
       () => {
         const streamId = this.#lines.streamLost(line)
         if (streamId === undefined) return
-        this.#world.see({ kind: 'streamClosed', streamId })
+        this.#see({ kind: 'streamClosed', streamId })
         this.#post({ kind: 'streamClosed', atMs: this.#world.schedule.nowMs, streamId })
       },
     )
@@ -120,7 +135,7 @@ export class MasterHost {
       () => {
         const linkId = this.#lines.linkLost(line)
         if (linkId === undefined) return
-        this.#world.see({ kind: 'linkClosed', linkId })
+        this.#see({ kind: 'linkClosed', linkId })
         this.#post({ kind: 'agentLinkClosed', atMs: this.#world.schedule.nowMs, linkId })
       },
     )
@@ -136,7 +151,7 @@ export class MasterHost {
     }
     const { linkId, isOpen } = link
     if (!isOpen) return
-    this.#world.see({ kind: 'agentSaid', linkId, message })
+    this.#see({ kind: 'agentSaid', linkId, message })
     this.#post({ kind: 'agentMessages', atMs, linkId, messages: [message] })
   }
 
@@ -147,47 +162,42 @@ export class MasterHost {
       return
     }
     const requestId = this.#lines.request({ operator: { call, answered } })
-    this.#world.see({ kind: 'operated', call })
+    this.#see({ kind: 'operated', call })
     this.#post({ kind: 'operatorCalled', atMs: this.#world.schedule.nowMs, requestId, call })
   }
 
-  /** The one that leads takes what comes; without one the connection is refused. */
+  /** One that has ended refuses. */
   #accept<In, Out>(line: Connection<In, Out>, received: (message: In) => void, closed?: () => void): void {
-    let life: number | undefined
     line.accept({
       received: (message) => {
-        life ??= this.#life
-        if (this.#state === undefined || life !== this.#life) line.break('connection refused')
+        if (this.#state === undefined) line.break('connection refused')
         else received(message)
       },
-      closed: () => {
-        if (life === this.#life) closed?.()
-      },
+      closed: () => closed?.(),
     })
   }
 
   #called(requestId: string, { call, streamId }: SchedulerRequest): void {
-    this.#world.see({ kind: 'called', streamId, call })
+    this.#see({ kind: 'called', streamId, call })
     this.#post({ kind: 'schedulerCalled', atMs: this.#world.schedule.nowMs, requestId, call, streamId })
   }
 
   #post(event: MasterEvent): void {
     const state = this.#state
     if (state === undefined) return
-    const { seams, see, fate } = this.#world
+    const { seams, fate } = this.#world
     const told = seams.masterEvent === undefined ? event : seams.masterEvent(event, state)
     if (told === undefined) return
     const effects = step(state, told)
     this.#steps += 1
-    const life = this.#life
     for (const effect of seams.masterEffects?.(effects, told) ?? effects) {
-      if (life !== this.#life) return
+      if (this.#state === undefined) return
       this.#perform(effect)
-      if (fate.isOver(MASTER_HOST, effect)) this.crash('killed between two effects')
+      if (fate.isOver(this.host, effect)) this.end('killed between two effects')
     }
-    if (life !== this.#life) return
+    if (this.#state === undefined) return
     if (this.#options.checksStep()) checkInvariants(state)
-    see({ kind: 'masterStepped' })
+    this.#see({ kind: 'masterStepped' })
   }
 
   #perform(effect: MasterEffect): void {
@@ -202,22 +212,22 @@ export class MasterHost {
         this.#lines.openStream(effect.requestId, effect.streamId)
         return
       case 'sendEvent':
-        this.#world.see({ kind: 'eventSent', streamId: effect.streamId, event: effect.event })
+        this.#see({ kind: 'eventSent', streamId: effect.streamId, event: effect.event })
         this.#lines.sendEvent(effect.streamId, effect.event)
         return
       case 'closeStream':
-        this.#world.see({ kind: 'streamClosed', streamId: effect.streamId })
+        this.#see({ kind: 'streamClosed', streamId: effect.streamId })
         this.#lines.closeStream(effect.streamId)
         return
       case 'openLink':
         this.#openLink(effect.requestId, effect.linkId)
         return
       case 'sendToAgent':
-        this.#world.see({ kind: 'agentTold', linkId: effect.linkId, message: effect.message })
+        this.#see({ kind: 'agentTold', linkId: effect.linkId, message: effect.message })
         this.#lines.sendToAgent(effect.linkId, effect.message)
         return
       case 'closeLink':
-        this.#world.see({ kind: 'linkClosed', linkId: effect.linkId })
+        this.#see({ kind: 'linkClosed', linkId: effect.linkId })
         this.#lines.closeLink(effect.linkId)
         return
       case 'commitRegistry':
@@ -230,10 +240,10 @@ export class MasterHost {
         this.#timers.cancel(effect.key)
         return
       case 'note':
-        this.#world.see({ kind: 'noted', message: effect.message, fields: effect.fields })
+        this.#see({ kind: 'noted', message: effect.message, fields: effect.fields })
         return
       case 'abdicate':
-        this.crash(effect.reason)
+        this.end(effect.reason)
         return
       case 'sendOperatorEvent':
         // Nobody subscribes to operator events here.
@@ -243,11 +253,6 @@ export class MasterHost {
     }
   }
 
-  #newTimers(): HostTimers<MasterTimer> {
-    const { schedule } = this.#world
-    return new HostTimers(schedule, (timer) => this.#post({ kind: 'timerFired', atMs: schedule.nowMs, timer }))
-  }
-
   #respond(requestId: string, status: number, text = ''): void {
     const waiting = this.#lines.take(requestId)
     const answer = { kind: 'answered', status, text } as const
@@ -255,27 +260,23 @@ export class MasterHost {
     waiting.stream?.toClient(answer)
     waiting.link?.toClient({ kind: 'refused', status, text })
     if (waiting.operator === undefined) return
-    this.#world.see({ kind: 'operatorAnswered', call: waiting.operator.call, status })
+    this.#see({ kind: 'operatorAnswered', call: waiting.operator.call, status })
     waiting.operator.answered(status)
   }
 
   #openLink(requestId: string, linkId: string): void {
     const message = this.#lines.openLink(requestId, linkId)
-    if (message !== undefined) this.#world.see({ kind: 'linkOpened', linkId, message })
+    if (message !== undefined) this.#see({ kind: 'linkOpened', linkId, message })
   }
 
   #commit({ records, token }: Extract<MasterEffect, { kind: 'commitRegistry' }>): void {
     const { schedule, seams } = this.#world
-    const life = this.#life
     if (seams.answersBeforeStored === true) {
       this.#options.registry.write(records, () => {})
-      schedule.after(0, () => {
-        if (life === this.#life) this.#post({ kind: 'registryCommitted', atMs: schedule.nowMs, token })
-      })
+      schedule.after(0, () => this.#post({ kind: 'registryCommitted', atMs: schedule.nowMs, token }))
       return
     }
     this.#options.registry.write(records, (problem) => {
-      if (life !== this.#life) return
       const atMs = schedule.nowMs
       if (problem === undefined) this.#post({ kind: 'registryCommitted', atMs, token })
       else this.#post({ kind: 'registryFailed', atMs, token, reason: problem })
