@@ -19,6 +19,7 @@ import { openAgentParts } from './runtime/agent-parts.ts'
 import type { AgentProcessMessage } from './runtime/agent-process.ts'
 import { agentRouter, agentVersion, allAgentMetrics } from './runtime/agent-router.ts'
 import { AgentShell } from './runtime/agent-shell.ts'
+import { watchClock } from './runtime/clock.ts'
 import { loadOversubscription } from './runtime/oversubscription-modules.ts'
 
 /** The command `isthmus agent`. */
@@ -72,6 +73,7 @@ async function run(flags: FlagValues, settings: AgentSettings, log: Log): Promis
   const state = createAgent(options.value)
   const parts = openAgentParts({ flags, settings, log })
   const { files } = parts
+  watchClock(log)
   const logging = new LoggingToggle(log)
   const metrics = (): Record<string, number> => ({ ...allAgentMetrics(state), ...shell.metrics() })
   const shell: AgentShell = new AgentShell({

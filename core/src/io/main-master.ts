@@ -11,6 +11,7 @@ import { EXIT_USAGE, logFromFlags, type Program, startWithFlags } from './config
 import { openVirtualFiles } from './disk/files.ts'
 import { closeServer, createIdleServer, listen, serveWith } from './http/server.ts'
 import type { Log } from './observe/logger.ts'
+import { clock, watchClock } from './runtime/clock.ts'
 import { type Contender, type Registry, startContender } from './runtime/contender.ts'
 import { MasterShell } from './runtime/master-shell.ts'
 import { loadPolicies } from './runtime/policy-modules.ts'
@@ -52,12 +53,13 @@ export async function startMaster({ flags, log, failed }: MasterStart): Promise<
   const policies = await loadPolicies(facts, flags.required('allocator'), log)
   const options = { ...facts, policies }
   const files = openVirtualFiles()
+  const unwatchClock = watchClock(log)
   const logFile = flags.text('external_log_file')
   if (logFile !== undefined) files.attach('/master/log', logFile)
   const url = `http://${options.hostname}:${options.port}`
   let shell: MasterShell | undefined
   const lead = ({ store, records }: Registry): void => {
-    const state = createMaster({ ...options, electedAtMs: Date.now() }, records)
+    const state = createMaster({ ...options, electedAtMs: clock.now() }, records)
     shell = new MasterShell({ state, registry: store, log, files, failed })
     shell.begin()
     serveWith(server, shell.router)
@@ -67,6 +69,7 @@ export async function startMaster({ flags, log, failed }: MasterStart): Promise<
   if (own !== undefined) lead(own)
   else contender = startContender({ flags, options, server, log, files, lead, failed })
   const stop = async (): Promise<void> => {
+    unwatchClock()
     contender?.stop()
     await shell?.stop()
     await closeServer(server)

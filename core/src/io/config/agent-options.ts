@@ -6,6 +6,7 @@ import { Resources } from '../../resources/resources.ts'
 import { MESOS_VERSION } from '../cli/version.ts'
 import type { KeptResources } from '../disk/resource-state.ts'
 import { parseEndpoint } from '../http/client.ts'
+import { clock } from '../runtime/clock.ts'
 import { type MasterAddress, parseMasterAddress } from '../runtime/master-finder.ts'
 import { freshSeed } from '../runtime/seed.ts'
 import type { Address } from './addresses.ts'
@@ -76,7 +77,7 @@ export function agentOptionsFrom(
     kept: kept.value,
     workDir: where.workDir,
     seed: freshSeed(),
-    startedAtMs: Date.now(),
+    startedAtMs: clock.now(),
     registrationBackoffMs: flags.durationMs('registration_backoff_factor') ?? AGENT_DEFAULTS.registrationBackoffMs,
     executorRegistrationTimeoutMs:
       flags.durationMs('executor_registration_timeout') ?? AGENT_DEFAULTS.executorRegistrationTimeoutMs,

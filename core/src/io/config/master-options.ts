@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { MASTER_FLAG_DEFAULTS, type MasterFlags, type MasterOptions } from '../../master/options.ts'
 import { ANY_ROLE, validateRole } from '../../resources/roles.ts'
 import { MESOS_VERSION } from '../cli/version.ts'
+import { clock } from '../runtime/clock.ts'
 import { freshSeed } from '../runtime/seed.ts'
 import type { RegistryLimits } from '../runtime/timed-registry.ts'
 import type { Address } from './addresses.ts'
@@ -13,7 +14,7 @@ import { readZooKeeperFlag } from './zookeeper-flag.ts'
 
 /** Builds what a master machine is told from its flags; `port` is the one it listens on. */
 export function masterOptionsFrom(flags: FlagValues, address: Address, port: number): MasterOptions {
-  const atMs = Date.now()
+  const atMs = clock.now()
   const told = flags.number('advertise_port') ?? port
   return {
     ...masterFlags(flags),

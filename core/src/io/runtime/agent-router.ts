@@ -12,6 +12,7 @@ import type { LoggingToggle } from '../http/logging.ts'
 import { type Route, Router } from '../http/routes.ts'
 import { agentMetrics } from '../observe/agent-metrics.ts'
 import { systemMetrics } from '../observe/system-metrics.ts'
+import { clock } from './clock.ts'
 import { readContainers, useOf } from './container-statistics.ts'
 
 /** What an agent's routes show. */
@@ -41,7 +42,7 @@ export function agentVersion(state: AgentState): VersionInfo {
 
 /** All metrics of an agent. */
 export function allAgentMetrics(state: AgentState): Record<string, number> {
-  return { ...agentMetrics(state, Date.now()), ...systemMetrics() }
+  return { ...agentMetrics(state, clock.now()), ...systemMetrics() }
 }
 
 /** Makes the router of an agent. */

@@ -4,6 +4,7 @@ import type { FrameworkEvent, FrameworkTimer } from '../../framework/events.ts'
 import { type Answer, type Endpoint, Peer } from '../http/client.ts'
 import { SchedulerClient } from '../http/scheduler-client.ts'
 import { IoError } from '../io-error.ts'
+import { clock } from './clock.ts'
 import { type MasterAddress, MasterFinder } from './master-finder.ts'
 import { Timers } from './timers.ts'
 
@@ -34,7 +35,7 @@ export class FrameworkShell {
 
   constructor(options: FrameworkShellOptions) {
     this.#options = options
-    this.#now = options.now ?? Date.now
+    this.#now = options.now ?? clock.now
     this.#client = new SchedulerClient()
     this.#finder = new MasterFinder({
       address: options.master,

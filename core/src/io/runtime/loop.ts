@@ -6,6 +6,7 @@
 // write, a request) are started here and come back as later events. An exception out of a step is our own bug: the state may
 // be half changed, so the process must not go on (see `crash` in the options).
 
+import { clock } from './clock.ts'
 import { Timers } from './timers.ts'
 
 /** Events that wait at most; more means that the machine cannot keep up and memory would run out. */
@@ -25,7 +26,7 @@ export interface LoopOptions<State, Event, Effect, Timer> {
   readonly timerFired: (timer: Timer, atMs: number) => Event
   /** Called when a step or an effect threw: log it and end the process. */
   readonly crash: (error: unknown, event: Event) => void
-  /** Milliseconds since the epoch. */
+  /** Milliseconds since the epoch, never less than before; default the clock of the process. */
   readonly now?: () => number
 }
 
@@ -43,7 +44,7 @@ export class Loop<State, Event, Effect, Timer> {
   constructor(options: LoopOptions<State, Event, Effect, Timer>) {
     this.#options = options
     this.state = options.state
-    this.now = options.now ?? Date.now
+    this.now = options.now ?? clock.now
     this.timers = new Timers((timer) => this.post(options.timerFired(timer, this.now())), this.now)
   }
 

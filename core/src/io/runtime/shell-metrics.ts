@@ -1,5 +1,6 @@
 import { heldBodyBytes } from '../http/bodies.ts'
 import { busyRefusals } from '../http/busy.ts'
+import { clock } from './clock.ts'
 
 /** What is counted of one kind of streams. */
 interface StreamFacts {
@@ -27,6 +28,8 @@ export function shellMetrics({ program, requests, events, streams }: ShellFacts)
     [`${program}/event_queue_messages`]: events,
     [`${program}/http/requests_refused_busy`]: busyRefusals(),
     [`${program}/http/bodies_under_way_bytes`]: heldBodyBytes(),
+    [`${program}/clock/jumps`]: clock.jumps,
+    [`${program}/clock/wall_ahead_secs`]: clock.aheadMs / 1000,
   }
   for (const [readers, { size, queuedBytes, cutOffs }] of Object.entries(streams)) {
     metrics[`${program}/streams/${readers}/open`] = size

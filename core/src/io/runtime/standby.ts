@@ -11,6 +11,7 @@ import type { LoggingToggle } from '../http/logging.ts'
 import { masterRoutes } from '../http/master-routes.ts'
 import { type Route, Router } from '../http/routes.ts'
 import { systemMetrics } from '../observe/system-metrics.ts'
+import { clock } from './clock.ts'
 
 /** What a standby shows. */
 export interface StandbyOptions {
@@ -55,7 +56,7 @@ export function standbyRouter(options: StandbyOptions): Router {
       routes: () => routes,
       metrics: () => ({
         'master/elected': 0,
-        'master/uptime_secs': Math.max(0, (Date.now() - options.startAtMs) / 1000),
+        'master/uptime_secs': Math.max(0, (clock.now() - options.startAtMs) / 1000),
         ...systemMetrics(),
       }),
     }),
