@@ -3,10 +3,9 @@ import * as paths from './paths.ts'
 
 const ids = { agentId: 'A', frameworkId: 'F', executorId: 'E', containerId: 'C' }
 
-test('paths are those of Mesos', (t) => {
-  t.is(paths.latestAgentPath('/w'), '/w/meta/slaves/latest')
-  t.is(paths.agentInfoPath('/w', 'A'), '/w/meta/slaves/A/slave.info')
-  t.is(paths.metaTaskPath('/w', ids, 'T'), '/w/meta/slaves/A/frameworks/F/executors/E/runs/C/tasks/T')
+test('paths of sandboxes and volumes are those of Mesos', (t) => {
+  t.is(paths.latestAgentPath('/w'), '/w/meta/agents/latest')
+  t.is(paths.agentInfoPath('/w', 'A'), '/w/meta/agents/A/agent.info')
   t.is(paths.sandboxPath('/w', ids), '/w/slaves/A/frameworks/F/executors/E/runs/C')
   t.is(paths.latestRunPath('/w', ids), '/w/slaves/A/frameworks/F/executors/E/runs/latest')
   t.is(paths.nestedSandboxPath('/s', ['N', 'M']), '/s/containers/N/containers/M')

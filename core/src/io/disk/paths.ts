@@ -1,20 +1,15 @@
-// Where an agent keeps what on disk. The names are Mesos's, so its tools and habits find them. Pure.
+// Where an agent keeps what on disk. The names of sandboxes and volumes are Mesos's, so that its tools and habits find them. Pure.
 //
 //   WORK_DIR/
 //     meta/                                      what survives a restart
+//       agent.lock                               a socket on which the agent listens that uses this work_dir
 //       boot_id                                  of the machine; another one means that all executors are gone
 //       resources/resources_and_operations.state   reservations and volumes; .target: the same, not followed by folders yet
-//       slaves/
-//         latest → AGENT
-//         AGENT/slave.info
-//         AGENT/drain.config
-//         AGENT/operations/UUID/operation.updates
-//         AGENT/frameworks/FRAMEWORK/framework.info, framework.pid
-//           executors/EXECUTOR/executor.info
-//             runs/latest → CONTAINER
-//             runs/CONTAINER/executor.sentinel   it ended
-//               pids/forked.pid, http.marker
-//               tasks/TASK/task.info, task.updates
+//       agents/
+//         latest → AGENT                         whom the next start goes on as; not there after an agent was shut down for good
+//         AGENT/agent.info                       its id, resources and attributes, as the master knows them
+//         AGENT/journal-N.log                    frameworks, executors, tasks, updates and acknowledgements (journal/journal.ts);
+//                                                .damaged, .torn: kept aside, .part: being written
 //     slaves/AGENT/frameworks/FRAMEWORK/executors/EXECUTOR/
 //       runs/latest → CONTAINER
 //       runs/CONTAINER/                          the sandbox: stdout, stderr, what was fetched
@@ -72,48 +67,35 @@ export function resourcesTargetPath(workDir: string): string {
   return join(metaPath(workDir), 'resources', 'resources_and_operations.target')
 }
 
-/** Link to the folder of the newest agent id. */
+/** Link to the folder of the agent id that the next start goes on with. */
 export function latestAgentPath(workDir: string): string {
-  return join(metaPath(workDir), 'slaves', 'latest')
+  return join(metaPath(workDir), 'agents', 'latest')
 }
 
-/** Folder with what survives of an agent id; holds slave.info. */
+/** Folder with what survives of an agent id: agent.info and its journal. */
 export function metaAgentPath(workDir: string, agentId: string): string {
-  return join(metaPath(workDir), 'slaves', safe(agentId))
+  return join(metaPath(workDir), 'agents', safe(agentId))
 }
 
 /** File with the agent's own description. */
 export function agentInfoPath(workDir: string, agentId: string): string {
-  return join(metaAgentPath(workDir, agentId), 'slave.info')
+  return join(metaAgentPath(workDir, agentId), 'agent.info')
 }
 
-/** Folder with what survives of a framework; holds framework.info and framework.pid. */
-export function metaFrameworkPath(
-  workDir: string,
-  { agentId, frameworkId }: Pick<RunIds, 'agentId' | 'frameworkId'>,
-): string {
-  return join(metaAgentPath(workDir, agentId), 'frameworks', safe(frameworkId))
+/** Where an agent of Mesos itself keeps what survives a restart. */
+export function foreignMetaPath(workDir: string): string {
+  return join(metaPath(workDir), 'slaves')
 }
 
-/** Folder with what survives of an executor; holds executor.info. */
-export function metaExecutorPath(workDir: string, ids: Omit<RunIds, 'containerId'>): string {
-  return join(metaFrameworkPath(workDir, ids), 'executors', safe(ids.executorId))
-}
-
-/** Folder with what survives of one run of an executor; holds executor.sentinel, pids/ and tasks/. */
-export function metaRunPath(workDir: string, ids: RunIds): string {
-  return join(metaExecutorPath(workDir, ids), 'runs', safe(ids.containerId))
-}
-
-/** Folder with what survives of a task; holds task.info and task.updates. */
-export function metaTaskPath(workDir: string, ids: RunIds, taskId: string): string {
-  return join(metaRunPath(workDir, ids), 'tasks', safe(taskId))
+/** Folder of the sandboxes of all agent ids. */
+export function sandboxesPath(workDir: string): string {
+  return join(workDir, 'slaves')
 }
 
 /** Folder of an executor's sandboxes, one for each run. */
 export function executorPath(workDir: string, ids: Omit<RunIds, 'containerId'>): string {
   const { agentId, frameworkId, executorId } = ids
-  return join(workDir, 'slaves', safe(agentId), 'frameworks', safe(frameworkId), 'executors', safe(executorId))
+  return join(sandboxesPath(workDir), safe(agentId), 'frameworks', safe(frameworkId), 'executors', safe(executorId))
 }
 
 /** Sandbox of one run of an executor. */
