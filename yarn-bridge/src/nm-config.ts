@@ -61,6 +61,15 @@ const DEFAULT_PROPERTIES: Readonly<Record<string, string>> = {
   'yarn.nodemanager.sleep-delay-before-sigkill.ms': '2000',
   // Hadoop's 30 s would keep a NodeManager away from a restarted ResourceManager for as long; it gives up after 15 minutes still.
   'yarn.resourcemanager.connect.retry-interval.ms': '2000',
+  // The pauses between trying one of a pair and the other; the first one would be the interval above.
+  'yarn.client.failover-sleep-base-ms': '250',
+  'yarn.client.failover-sleep-max-ms': '2000',
+}
+
+/** core-site.xml unless the operator says otherwise. */
+export const DEFAULT_CORE_PROPERTIES: Readonly<Record<string, string>> = {
+  // A ResourceManager that hangs without closing its connections would else keep a NodeManager from the other one for 2 minutes.
+  'ipc.client.rpc-timeout.ms': '20000',
 }
 
 /** The text of yarn-site.xml. */

@@ -38,7 +38,7 @@ export interface RmApplication {
 
 /** One look at the RM. Everything in it was read within one sample. */
 export interface RmSample {
-  /** Changes when the RM restarts. */
+  /** Changes when the RM restarts, and when another of a pair becomes active: each activation sets it anew. */
   readonly startedAtMs: number
   readonly pending: YarnResource
   readonly pendingContainers: number

@@ -8,7 +8,7 @@
 
 import type { Needs, OfferPool } from '@isthmus/core/framework/offers'
 import type { CommandInfo, ExecutorInfo, FrameworkID, Label, Task, TaskInfo } from '@isthmus/proto/gen/mesos'
-import { LOG4J_PROPERTIES, renderXml, renderYarnSite } from './nm-config.ts'
+import { DEFAULT_CORE_PROPERTIES, LOG4J_PROPERTIES, renderXml, renderYarnSite } from './nm-config.ts'
 import type { NodeManager } from './node-manager.ts'
 import type { Policy } from './policy.ts'
 import { times, type YarnResource } from './samples.ts'
@@ -166,7 +166,11 @@ function daemonCommand(nodeManager: NodeManager, capacity: YarnResource, templat
     ...template.environment,
     JAVA_HOME: template.javaHome,
     ISTHMUS_YARN_SITE: yarnSite,
-    ISTHMUS_CORE_SITE: renderXml({ 'hadoop.tmp.dir': `${SANDBOX}/tmp`, ...template.coreProperties }),
+    ISTHMUS_CORE_SITE: renderXml({
+      'hadoop.tmp.dir': `${SANDBOX}/tmp`,
+      ...DEFAULT_CORE_PROPERTIES,
+      ...template.coreProperties,
+    }),
     ISTHMUS_LOG4J: LOG4J_PROPERTIES,
   }
   return {

@@ -83,7 +83,8 @@ test('an own profile replaces the one of its name', (t) => {
 })
 
 test('two ResourceManagers are two addresses, http:// may be left out', (t) => {
-  t.deepEqual(read(['--rm=http://a:1/,b:2']).rmUrls, ['http://a:1', 'http://b:2'])
+  const properties = `--yarn_properties=${JSON.stringify({ 'yarn.resourcemanager.ha.enabled': true, 'yarn.resourcemanager.ha.rm-ids': 'x,y' })}`
+  t.deepEqual(read(['--rm=http://a:1/,b:2', properties]).rmUrls, ['http://a:1', 'http://b:2'])
 })
 
 test('JAVA_HOME of the environment stands in for --java_home', (t) => {

@@ -23,7 +23,7 @@ export const FLAGS: readonly FlagRow[] = [
     '127.0.0.1:5050',
     'the Isthmus (or Mesos v1) master: host:port, a list of them, or zk://host:port,…/path',
   ),
-  row('rm', 'http://host:port[,…]', '', 'web address of the ResourceManager; two for a pair (required)'),
+  row('rm', 'http://host:port[,…]', '', 'web address of the ResourceManager, or of each of a pair (required)'),
   row('ip', 'address', '127.0.0.1', 'where the REST API listens'),
   row('port', 'number', '8192', 'port of the REST API; 0 picks one'),
   row('framework_name', 'text', 'yarn-bridge', 'name shown by the master'),
@@ -260,10 +260,13 @@ function toConfiguration(
   if (!policy.ok) return policy
   const rm = flags.text('rm')
   if (rm === undefined) throw new FlagProblem('FLAG_MISSING', '--rm is missing: the web address of the ResourceManager')
+  const rmUrls = rm.split(',').map(toUrl)
   const user = flags.text('user') ?? defaultUser
+  const template = toTemplate(flags, environment, user)
+  checkPair(rmUrls, template.yarnProperties)
   return ok({
     master: flags.text('master') ?? '127.0.0.1:5050',
-    rmUrls: rm.split(',').map(toUrl),
+    rmUrls,
     ip: flags.text('ip') ?? '127.0.0.1',
     port: toPort(flags),
     frameworkName: flags.text('framework_name') ?? 'yarn-bridge',
@@ -274,7 +277,7 @@ function toConfiguration(
     stateDir: flags.text('state_dir') ?? './isthmus-yarn-bridge',
     logFile: flags.text('log_file'),
     policy: policy.value,
-    template: toTemplate(flags, environment, user),
+    template,
   })
 }
 
@@ -393,6 +396,18 @@ function toTemplate(
     user,
     environment: {},
   }
+}
+
+/** NodeManagers that know one ResourceManager of a pair only would be lost with it. */
+function checkPair(rmUrls: readonly string[], properties: Readonly<Record<string, string>>): void {
+  const ids = properties['yarn.resourcemanager.ha.rm-ids']?.split(',').length ?? 0
+  const isPair = properties['yarn.resourcemanager.ha.enabled'] === 'true'
+  if (rmUrls.length === 1 || (isPair && ids === rmUrls.length)) return
+  const named = isPair ? `${ids} in yarn.resourcemanager.ha.rm-ids` : 'no yarn.resourcemanager.ha.enabled'
+  throw new FlagProblem(
+    'FLAG_INVALID',
+    `--rm names ${rmUrls.length} ResourceManagers, --yarn_properties ${named}: the NodeManagers have to know the same ones`,
+  )
 }
 
 function texts(values: Readonly<Record<string, unknown>>): Record<string, string> {

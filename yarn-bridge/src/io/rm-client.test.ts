@@ -88,6 +88,10 @@ function clientOf(t: ExecutionContext, urls: readonly string[], timeoutMs = 5_00
   return client
 }
 
+function info(clusterInfo: object): string {
+  return JSON.stringify({ clusterInfo: { state: 'STARTED', ...clusterInfo } })
+}
+
 async function failure(t: ExecutionContext, promise: Promise<unknown>): Promise<IoError> {
   return (await t.throwsAsync(promise, { instanceOf: IoError })) as IoError
 }
@@ -211,9 +215,64 @@ test('a standby that redirects is passed over for the active RM, which is asked 
   const client = clientOf(t, [standby.url, active.url])
   t.is((await client.sample()).startedAtMs, 77)
   t.is(client.url, active.url)
-  t.is(standby.asked.length, 1)
+  // Once as the first of the list, once with all.
+  t.is(standby.asked.length, 2)
+  await client.sample()
   await client.setNodeResource('a:1', { memoryMb: 1, vcores: 1 }, -1).catch(() => {})
-  t.is(standby.asked.length, 1)
+  t.is(standby.asked.length, 2)
+})
+
+test('of two that say ACTIVE the one that became so last is used, and kept', async (t) => {
+  const [dead, thawed, active] = ['http://127.0.0.1:1', await fakeRm(t), await fakeRm(t)]
+  thawed.pages['/ws/v1/cluster/info'] = info({
+    haState: 'ACTIVE',
+    startedOn: 76,
+    haZooKeeperConnectionState: 'CONNECTED',
+  })
+  const client = clientOf(t, [dead, thawed.url, active.url])
+  t.is((await client.sample()).startedAtMs, 77)
+  t.is((await client.sample()).startedAtMs, 77)
+  t.is(thawed.asked.length, 1)
+})
+
+test('a sample is of one RM: pages of one that stops being active on the way are not mixed with those of another', async (t) => {
+  const [before, after] = [await fakeRm(t), await fakeRm(t)]
+  after.pages['/ws/v1/cluster/info'] = info({ haState: 'ACTIVE', startedOn: 99 })
+  before.pages['/ws/v1/cluster/nodes'] = (_, response) => {
+    before.pages['/ws/v1/cluster/info'] = info({ haState: 'STANDBY', startedOn: 77 })
+    response.writeHead(307).end('This is standby RM.')
+  }
+  t.is((await clientOf(t, [before.url, after.url]).sample()).startedAtMs, 99)
+  t.is(after.asked.filter(({ line }) => line.includes('/cluster/')).length, 5, 'info twice, metrics, nodes, apps')
+})
+
+for (const zooKeeper of ['DISCONNECTED', 'TERMINATED']) {
+  test(`an active RM whose link to ZooKeeper is ${zooKeeper} is not believed`, async (t) => {
+    const rm = await fakeRm(t)
+    rm.pages['/ws/v1/cluster/info'] = info({ haState: 'ACTIVE', startedOn: 1, haZooKeeperConnectionState: zooKeeper })
+    const error = await failure(t, clientOf(t, [rm.url]).sample())
+    t.is(error.code, 'UNREACHABLE')
+    t.true(error.message.includes(`has lost ZooKeeper (${zooKeeper})`), error.message)
+  })
+}
+
+test('without an active one the pair is UNREACHABLE, with what the last one used said', async (t) => {
+  const [one, two] = [await fakeRm(t), await fakeRm(t)]
+  for (const rm of [one, two]) rm.pages['/ws/v1/cluster/info'] = info({ haState: 'STANDBY', startedOn: 1 })
+  const error = await failure(t, clientOf(t, [one.url, two.url]).sample())
+  t.deepEqual(
+    [error.code, error.message],
+    ['UNREACHABLE', 'no ResourceManager is active: the ResourceManager is STANDBY'],
+  )
+})
+
+test('a size is told to the RM that was looked at, and to no other', async (t) => {
+  const [one, two] = [await fakeRm(t), await fakeRm(t)]
+  const client = clientOf(t, [one.url, two.url])
+  await client.sample()
+  one.pages['/ws/v1/cluster/nodes/a%3A1/resource'] = status(307, '')
+  t.is((await failure(t, client.setNodeResource('a:1', { memoryMb: 1, vcores: 1 }, -1))).code, 'UNREACHABLE')
+  t.deepEqual(two.asked, [])
 })
 
 test('a standby alone is UNREACHABLE and told with where it points to', async (t) => {

@@ -1,23 +1,30 @@
-// Speaks to a ResourceManager by REST: one look at it (`sample`), and a node's size (`setNodeResource`).
+// Speaks to a ResourceManager, or to the active one of a pair, by REST: one look at it (`sample`), and a node's size
+// (`setNodeResource`).
 //
-//   GET  /ws/v1/cluster/metrics, /info, /nodes, /apps?states=ACCEPTED,RUNNING     every sample
-//   GET  /conf?name=yarn.scheduler.*                                              once for each start of the RM
+//   GET  /ws/v1/cluster/info, /metrics, /nodes, /apps?states=ACCEPTED,RUNNING     every sample, all of one RM
+//   GET  /conf?name=yarn.scheduler.*                                              once for each activation of an RM
 //   POST /ws/v1/cluster/nodes/{id}/resource                                       the answer's body may show the old size
+//
+// Which one of a pair: the one used last as long as it is active; else all are asked, and of those that say ACTIVE the one that
+// became so last is used. /info and /conf are answered by a standby too, everything else it redirects (307), with a Location
+// that names another host or none. One that was stopped for a while goes on saying ACTIVE for seconds, with pages from before,
+// until it learns that the other has taken over; it says that it has lost ZooKeeper meanwhile.
 //
 // Source: the YARN ResourceManager REST documentation; what it leaves out was measured on Hadoop 3.4.2.
 
-import { Agent, request } from 'node:http'
-import { IoError, type IoErrorCode } from '@isthmus/core/io/io-error'
+import { Agent } from 'node:http'
+import { IoError } from '@isthmus/core/io/io-error'
 import type { RmApplication, RmNode, RmRequest, RmSample, YarnResource } from '../samples.ts'
+import { callRm, type RmCall } from './rm-http.ts'
 
-/** A page larger than this is not read to its end. */
-const PAGE_BYTES_MAX = 64 * 1024 * 1024
 const DEFAULT_TIMEOUT_MS = 5_000
-/** An RM that sends a little now and then may take this many times the time-out for a whole page. */
-const WHOLE_ANSWER_FACTOR = 6
+/** The others of a pair are given this long to say whether they are active. */
+const PROBE_TIMEOUT_MS = 2_000
+/** What an active RM says of ZooKeeper when another may have been elected meanwhile. */
+const ZOOKEEPER_LOST: ReadonlySet<unknown> = new Set(['DISCONNECTED', 'TERMINATED', 'INIT'])
 
 export interface RmClientOptions {
-  /** `http://host:port` of one RM, or of each when there are two; the one that answers and is active is used. */
+  /** `http://host:port` of one RM, or of each of a pair. */
   readonly urls: readonly string[]
   /** Longest silence of the RM within a call. */
   readonly timeoutMs?: number
@@ -26,6 +33,7 @@ export interface RmClientOptions {
 }
 
 interface SchedulerLimits {
+  readonly url: string
   readonly startedAtMs: number
   readonly minimum: YarnResource
   readonly maximum: YarnResource
@@ -52,17 +60,28 @@ export class RmClient {
     return this.#activeUrl
   }
 
-  /** Reads the pages a decision needs. */
+  /** Reads the pages a decision needs, all of one RM. */
   async sample(): Promise<RmSample> {
-    // First, since a standby redirects it; it answers /info and /conf itself.
-    const metricsPage = await this.#get('/ws/v1/cluster/metrics')
-    const info = object((await this.#get('/ws/v1/cluster/info')).clusterInfo)
-    if (info.state !== 'STARTED') throw new IoError('UNREACHABLE', `the ResourceManager is ${String(info.state)}`)
-    const startedAtMs = number(info.startedOn)
-    const [limits, nodesPage, appsPage] = await Promise.all([
-      this.#readLimits(startedAtMs),
-      this.#get('/ws/v1/cluster/nodes'),
-      this.#get('/ws/v1/cluster/apps?states=ACCEPTED,RUNNING'),
+    try {
+      return await this.#sampleOf(this.#activeUrl)
+    } catch (reason) {
+      const failure = IoError.from(reason)
+      if (this.#options.urls.length === 1 || failure.code === 'REFUSED') throw failure
+      const url = await this.#findActive()
+      if (url === undefined) throw new IoError('UNREACHABLE', `no ResourceManager is active: ${failure.message}`)
+      const sample = await this.#sampleOf(url)
+      this.#activeUrl = url
+      return sample
+    }
+  }
+
+  async #sampleOf(url: string): Promise<RmSample> {
+    const startedAtMs = await this.#activeSince(url, this.#timeoutMs)
+    const [limits, metricsPage, nodesPage, appsPage] = await Promise.all([
+      this.#readLimits(url, startedAtMs),
+      this.#get(url, '/ws/v1/cluster/metrics'),
+      this.#get(url, '/ws/v1/cluster/nodes'),
+      this.#get(url, '/ws/v1/cluster/apps?states=ACCEPTED,RUNNING'),
     ])
     const metrics = object(metricsPage.clusterMetrics)
     return {
@@ -78,25 +97,55 @@ export class RmClient {
     }
   }
 
-  /** Sets a node's absolute size. `overCommitTimeoutMs` is always sent: without it YARN kills at once what no longer fits. */
+  /** Since when an RM is active, by its own clock. Throws UNREACHABLE when it is not, or cannot know any more. */
+  async #activeSince(url: string, timeoutMs: number): Promise<number> {
+    const info = object((await this.#get(url, '/ws/v1/cluster/info', timeoutMs)).clusterInfo)
+    const { state, haState = 'ACTIVE', haZooKeeperConnectionState: zooKeeper } = info
+    const problem =
+      state !== 'STARTED' || haState !== 'ACTIVE'
+        ? `is ${String(state === 'STARTED' ? haState : state)}`
+        : ZOOKEEPER_LOST.has(zooKeeper)
+          ? `has lost ZooKeeper (${String(zooKeeper)}), another may be active`
+          : undefined
+    if (problem !== undefined) throw new IoError('UNREACHABLE', `the ResourceManager ${problem}`)
+    return number(info.startedOn)
+  }
+
+  /** Asks all of them; the one that became active last. */
+  async #findActive(): Promise<string | undefined> {
+    const timeoutMs = Math.min(PROBE_TIMEOUT_MS, this.#timeoutMs)
+    const answers = await Promise.allSettled(
+      this.#options.urls.map(async (url) => ({ url, sinceMs: await this.#activeSince(url, timeoutMs) })),
+    )
+    const active = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []))
+    return active.sort((a, b) => b.sinceMs - a.sinceMs)[0]?.url
+  }
+
+  /** Sets a node's absolute size at the RM that was sampled last. `overCommitTimeoutMs` is always sent: without it YARN kills at once what no longer fits. */
   async setNodeResource(nodeId: string, size: YarnResource, overCommitTimeoutMs: number): Promise<void> {
     const body = { resource: { memory: size.memoryMb, vCores: size.vcores }, overCommitTimeout: overCommitTimeoutMs }
-    await this.#call('POST', `/ws/v1/cluster/nodes/${encodeURIComponent(nodeId)}/resource`, JSON.stringify(body))
+    const path = `/ws/v1/cluster/nodes/${encodeURIComponent(nodeId)}/resource`
+    await this.#call({ url: this.#activeUrl, method: 'POST', path, body: JSON.stringify(body) })
   }
 
   close(): void {
     this.#agent.destroy()
   }
 
-  async #readLimits(startedAtMs: number): Promise<SchedulerLimits> {
-    if (this.#limits?.startedAtMs === startedAtMs) return this.#limits
+  get #timeoutMs(): number {
+    return this.#options.timeoutMs ?? DEFAULT_TIMEOUT_MS
+  }
+
+  async #readLimits(url: string, startedAtMs: number): Promise<SchedulerLimits> {
+    if (this.#limits?.startedAtMs === startedAtMs && this.#limits.url === url) return this.#limits
     const [minimumMb, minimumVcores, maximumMb, maximumVcores] = await Promise.all([
-      this.#readProperty('yarn.scheduler.minimum-allocation-mb', 1024),
-      this.#readProperty('yarn.scheduler.minimum-allocation-vcores', 1),
-      this.#readProperty('yarn.scheduler.maximum-allocation-mb', 8192),
-      this.#readProperty('yarn.scheduler.maximum-allocation-vcores', 4),
+      this.#readProperty(url, 'yarn.scheduler.minimum-allocation-mb', 1024),
+      this.#readProperty(url, 'yarn.scheduler.minimum-allocation-vcores', 1),
+      this.#readProperty(url, 'yarn.scheduler.maximum-allocation-mb', 8192),
+      this.#readProperty(url, 'yarn.scheduler.maximum-allocation-vcores', 4),
     ])
     this.#limits = {
+      url,
       startedAtMs,
       minimum: { memoryMb: minimumMb, vcores: minimumVcores },
       maximum: { memoryMb: maximumMb, vcores: maximumVcores },
@@ -105,9 +154,9 @@ export class RmClient {
   }
 
   /** A property of the running RM; Hadoop's own default when the RM does not show it. */
-  async #readProperty(name: string, fallback: number): Promise<number> {
+  async #readProperty(url: string, name: string, fallback: number): Promise<number> {
     try {
-      const page = await this.#get(`/conf?name=${encodeURIComponent(name)}`)
+      const page = await this.#get(url, `/conf?name=${encodeURIComponent(name)}`)
       const value = Number(object(page.property).value)
       return Number.isFinite(value) ? value : fallback
     } catch (reason) {
@@ -116,8 +165,8 @@ export class RmClient {
     }
   }
 
-  async #get(path: string): Promise<Json> {
-    const text = await this.#call('GET', path)
+  async #get(url: string, path: string, timeoutMs = this.#timeoutMs): Promise<Json> {
+    const text = await this.#call({ url, method: 'GET', path, timeoutMs })
     try {
       return object(JSON.parse(text))
     } catch (cause) {
@@ -125,72 +174,9 @@ export class RmClient {
     }
   }
 
-  /** Asks the RM used last, then the others: a standby redirects or refuses, a dead one does not answer. */
-  async #call(method: 'GET' | 'POST', path: string, body?: string): Promise<string> {
-    const urls = [this.#activeUrl, ...this.#options.urls.filter((url) => url !== this.#activeUrl)]
-    let failure: IoError | undefined
-    for (const url of urls) {
-      try {
-        const text = await this.#callOne(url, method, path, body)
-        this.#activeUrl = url
-        return text
-      } catch (reason) {
-        const error = IoError.from(reason)
-        if (error.code === 'REFUSED') throw error
-        failure = error
-      }
-    }
-    throw failure ?? new IoError('UNREACHABLE', 'no ResourceManager answers')
+  #call(call: Omit<RmCall, 'agent' | 'user' | 'timeoutMs'> & { readonly timeoutMs?: number }): Promise<string> {
+    return callRm({ timeoutMs: this.#timeoutMs, ...call, agent: this.#agent, user: this.#options.user })
   }
-
-  #callOne(url: string, method: 'GET' | 'POST', path: string, body: string | undefined): Promise<string> {
-    const timeoutMs = this.#options.timeoutMs ?? DEFAULT_TIMEOUT_MS
-    const target = new URL(path, url)
-    if (this.#options.user !== undefined) target.searchParams.set('user.name', this.#options.user)
-    const headers: Record<string, string> = { Accept: 'application/json' }
-    if (body !== undefined) headers['Content-Type'] = 'application/json'
-    return new Promise((resolve, reject) => {
-      const fail = (message: string, code: IoErrorCode = 'UNREACHABLE', cause?: unknown): void =>
-        reject(new IoError(code, `${method} ${target.pathname} at ${target.host}: ${message}`, { cause }))
-      const outgoing = request(target, { method, headers, agent: this.#agent, timeout: timeoutMs }, (response) => {
-        const chunks: Buffer[] = []
-        let sizeBytes = 0
-        response.on('data', (chunk: Buffer) => {
-          sizeBytes += chunk.length
-          if (sizeBytes > PAGE_BYTES_MAX) outgoing.destroy(new Error(`its page is over ${PAGE_BYTES_MAX} bytes`))
-          else chunks.push(chunk)
-        })
-        response.on('error', (error) => fail(error.message, 'UNREACHABLE', error))
-        response.on('end', () => {
-          const text = Buffer.concat(chunks).toString('utf8')
-          const status = response.statusCode ?? 0
-          if (status >= 200 && status < 300) resolve(text)
-          else if (status >= 300 && status < 400) fail(`it is not active (${status} to ${response.headers.location})`)
-          else if (status >= 500) fail(`${status} ${exceptionText(text)}`)
-          else fail(`${status} ${exceptionText(text)}`, 'REFUSED')
-        })
-      })
-      const deadline = setTimeout(
-        () => outgoing.destroy(new Error(`no whole answer within ${timeoutMs * WHOLE_ANSWER_FACTOR} ms`)),
-        timeoutMs * WHOLE_ANSWER_FACTOR,
-      )
-      outgoing.on('close', () => clearTimeout(deadline))
-      outgoing.on('timeout', () => outgoing.destroy(new Error(`no answer within ${timeoutMs} ms`)))
-      outgoing.on('error', (error) => fail(error.message, 'UNREACHABLE', error))
-      outgoing.end(body)
-    })
-  }
-}
-
-/** The message in YARN's error answers, or their beginning. */
-function exceptionText(text: string): string {
-  try {
-    const exception = object(object(JSON.parse(text)).RemoteException)
-    if (typeof exception.message === 'string') return exception.message
-  } catch {
-    // Not JSON: an HTML page, of which the beginning says enough.
-  }
-  return text.slice(0, 200)
 }
 
 function toNode(row: Json): RmNode {
