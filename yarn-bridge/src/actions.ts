@@ -91,6 +91,8 @@ export interface DecisionInput {
   readonly sampledAtMs: number
   readonly fleet: readonly NodeManager[]
   readonly offers: readonly AgentOffer[]
+  /** Says whether a NodeManager may be launched on an agent: none that is not known yet can run there. Absent = everywhere. */
+  readonly isOpenForLaunch?: ((agentId: string) => boolean) | undefined
   /** NodeManagers wanted by hand, by profile and constraint (flexKey of flex.ts). */
   readonly wantedByProfile: ReadonlyMap<string, number>
   /** Since when nothing has waited; undefined while something waits. */

@@ -203,8 +203,10 @@ test('flexup launches NodeManagers of that size, flexdown drains them again', (t
   t.is(world.nodes.size, 0)
 })
 
-test('a task this bridge does not know is killed', (t) => {
+test('a task this bridge does not know is asked about, and killed when it is of no NodeManager', (t) => {
   const world = new World()
+  const stray = { task_id: { value: 'stray' }, name: 'stray', agent_id: { value: 'A0' }, resources: [] }
+  world.tasks.set('stray', { info: stray, executorId: 'stray', state: 'TASK_RUNNING' })
   const status = { task_id: { value: 'stray' }, state: 'TASK_RUNNING' as const, agent_id: { value: 'A0' } }
   const event = { type: 'UPDATE' as const, update: { status } }
   world.post({

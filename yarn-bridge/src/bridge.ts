@@ -13,18 +13,20 @@ import { declineOffers, revive, suppress, teardown } from '@isthmus/core/framewo
 import type { FrameworkEffect, FrameworkNotice } from '@isthmus/core/framework/effects'
 import { step as stepFramework } from '@isthmus/core/framework/framework'
 import type { Decision } from './actions.ts'
+import { askForFleet, fleetRead, isOpenForLaunch, watchFleet } from './adoption.ts'
 import { agentOffers, carryOut } from './carry-out.ts'
 import { factsOf } from './constraints.ts'
 import { decide } from './decide.ts'
 import { demandOf } from './demand.ts'
 import type { BridgeEffect } from './effects.ts'
 import type { BridgeEvent } from './events.ts'
-import { applySample, applyTaskStatus } from './fleet.ts'
+import { applySample, applyTaskStatus, sizeAnswered } from './fleet.ts'
 import { flex } from './flex.ts'
 import { answerHandBacks, handBacksOf } from './hand-back.ts'
 import { record } from './history.ts'
 import { poolOf } from './pools.ts'
 import { recoverFleet } from './recovery.ts'
+import { noteRm } from './rm-changes.ts'
 import { fits, isNothing, largest, NOTHING, smallest } from './samples.ts'
 import type { BridgeState } from './state.ts'
 
@@ -32,16 +34,21 @@ import type { BridgeState } from './state.ts'
 export const REFUSE_UNDER_DEMAND_SECONDS = 1
 /** Filter of offers while nothing is wanted; demand revives at once. */
 export const REFUSE_AT_REST_SECONDS = 60
+/** Longest pause between two looks while the RM does not answer: the other one of a pair may take over at any moment. */
+const SAMPLE_RETRY_MAX_MS = 2_000
 
 /** Applies one event. Changes `state` in place; returns what the world must do, in order. Never throws on input. */
 export function step(state: BridgeState, event: BridgeEvent): BridgeEffect[] {
   switch (event.kind) {
     case 'started':
+      state.adoption.startedAtMs = event.atMs
       return [
         ...recoverFleet(state, event.tasks, event.executors, event.atMs),
         ...frameworkEffects(state, stepFramework(state.framework, { kind: 'started', atMs: event.atMs }), event.atMs),
         { kind: 'sampleRm' },
       ]
+    case 'fleetRead':
+      return withEvaluation(state, fleetRead(state, event.tasks, event.executors, event.atMs), event.atMs)
     case 'frameworkEventReceived':
       return frameworkEffects(state, stepFramework(state.framework, event.event), event.atMs)
     case 'rmSampled':
@@ -81,10 +88,16 @@ function sampled(state: BridgeState, event: Extract<BridgeEvent, { kind: 'rmSamp
   }
   state.rmFailure = undefined
   state.rmFailures = 0
+  effects.push(...noteRm(state, sample, atMs))
   state.sample = sample
   state.sampledAtMs = atMs
   trackDemand(state, atMs)
-  effects.push(...applySample(state, sample, atMs), ...evaluate(state, atMs), sampleTimer(state, atMs))
+  effects.push(
+    ...applySample(state, sample, event.beganAtMs ?? atMs, atMs),
+    ...watchFleet(state, atMs),
+    ...evaluate(state, atMs),
+    sampleTimer(state, atMs),
+  )
   return effects
 }
 
@@ -123,11 +136,11 @@ function sampleFailed(state: BridgeState, message: string, atMs: number): Bridge
   return effects
 }
 
-/** Samples follow each other by the policy's interval; an RM that does not answer is asked less and less often, every 10 s at least. */
+/** Samples follow each other by the policy's interval; an RM that does not answer is asked less often, every 2 s at least. */
 function sampleTimer(state: BridgeState, atMs: number): BridgeEffect {
   const waitMs = Math.min(
     state.policy.sampleIntervalMs * 2 ** Math.min(state.rmFailures, 8),
-    Math.max(10_000, state.policy.sampleIntervalMs),
+    Math.max(SAMPLE_RETRY_MAX_MS, state.policy.sampleIntervalMs),
   )
   return { kind: 'setTimer', key: 'sample', timer: { kind: 'sample' }, atMs: atMs + waitMs }
 }
@@ -136,8 +149,9 @@ function resourceAnswered(
   state: BridgeState,
   event: Extract<BridgeEvent, { kind: 'nodeResourceAnswered' }>,
 ): BridgeEffect[] {
-  if (event.refusal === undefined) return []
   const nodeManager = [...state.nodeManagers.values()].find(({ nodeId }) => nodeId === event.nodeId)
+  if (nodeManager !== undefined) sizeAnswered(nodeManager, event.size, event.atMs)
+  if (event.refusal === undefined) return []
   if (nodeManager !== undefined) nodeManager.advertised = undefined
   const fields = {
     nodeId: event.nodeId,
@@ -180,7 +194,7 @@ function noticed(state: BridgeState, notice: FrameworkNotice, atMs: number): Bri
       ]
     case 'offersReceived':
       for (const offer of notice.offers) state.offerAtMs.set(offer.id.value, atMs)
-      return evaluate(state, atMs)
+      return [...askForFleet(state), ...evaluate(state, atMs)]
     case 'offerRescinded':
       state.offerAtMs.delete(notice.offerId.value)
       return []
@@ -199,7 +213,7 @@ function noticed(state: BridgeState, notice: FrameworkNotice, atMs: number): Bri
     case 'callFailed':
       return callFailed(state, notice)
     case 'inverseOffersReceived':
-      return evaluate(state, atMs)
+      return [...askForFleet(state), ...evaluate(state, atMs)]
     case 'inverseOfferRescinded':
     case 'operationUpdated':
     case 'messageReceived':
@@ -230,6 +244,7 @@ export function evaluate(state: BridgeState, atMs: number): BridgeEffect[] {
     sampledAtMs: state.sampledAtMs,
     fleet: [...state.nodeManagers.values()],
     offers: agentOffers(state, atMs),
+    isOpenForLaunch: (agentId) => isOpenForLaunch(state, agentId, atMs),
     wantedByProfile: state.wantedByProfile,
     quietSinceMs: state.quietSinceMs,
     pendingSinceMs: state.pendingSinceMs,

@@ -125,7 +125,13 @@ function launch(state: BridgeState, action: Extract<Action, { kind: 'launch' }>,
     stopReason: undefined,
     everRegistered: false,
     registeredAtMs: atMs,
+    missingSinceMs: undefined,
+    settledAtMs: atMs,
+    mustRearm: false,
+    beingTold: undefined,
+    answeredAtMs: 0,
     usePeaks: [],
+    isUnreachable: false,
     baseEnded: false,
   }
   const slabs = cutSlabs(state, nodeManager, pool, action.capacity)

@@ -235,10 +235,9 @@ class Plan {
 
   #isStuck(): boolean {
     const { pendingSinceMs, atMs, fleet } = this.#input
-    const inFlight = fleet.some(({ phase, slabs }) => {
+    const inFlight = fleet.some(({ phase, slabs, everRegistered }) => {
       return (
-        phase === 'launching' ||
-        phase === 'registering' ||
+        ((phase === 'launching' || phase === 'registering') && !everRegistered) ||
         [...slabs.values()].some((slab) => slab.phase === 'launching')
       )
     })
@@ -387,9 +386,9 @@ class Plan {
 
   /** Offers of agents without a NodeManager of ours that are not backed off, roomiest first. */
   #freshOffers({ pool, constraint }: Partial<Launching> = {}): AgentOffer[] {
-    const { atMs, backoffUntilMs } = this.#input
+    const { atMs, backoffUntilMs, isOpenForLaunch = () => true } = this.#input
     return [...this.#offers.values()]
-      .filter(({ agentId }) => !this.#occupiedAgents.has(agentId))
+      .filter(({ agentId }) => !this.#occupiedAgents.has(agentId) && isOpenForLaunch(agentId))
       .filter((offer) => pool === undefined || offer.pool === pool)
       .filter(({ facts }) => constraint === undefined || meets(facts, constraint))
       .filter(({ portCount, diskMb }) => portCount >= PORTS_PER_NODE_MANAGER && diskMb >= (EXECUTOR_NEEDS.diskMb ?? 0))

@@ -19,6 +19,10 @@ export interface DecisionRecord {
     | 'release'
     | 'stop'
     | 'gone'
+    /** NodeManagers of before a restart were taken over. */
+    | 'recover'
+    /** Another ResourceManager is active. */
+    | 'failover'
   readonly nodeManagerId?: string | undefined
   readonly hostname?: string | undefined
   readonly size?: YarnResource | undefined
@@ -46,6 +50,8 @@ export interface Totals {
 export type BridgeEffect =
   /** For the scheduler connection. */
   | { readonly kind: 'framework'; readonly effect: FrameworkEffect }
+  /** Ask the master for tasks, then executors, of this framework, until it answers; ends in fleetRead. */
+  | { readonly kind: 'readFleet' }
   /** Read the RM's pages; ends in rmSampled or rmFailed. */
   | { readonly kind: 'sampleRm' }
   /**

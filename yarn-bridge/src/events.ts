@@ -15,8 +15,21 @@ export type BridgeEvent =
       readonly tasks: readonly Task[]
       readonly executors: readonly ExecutorInfo[]
     }
+  /** The answer to readFleet: what the master lists under this framework's id. */
+  | {
+      readonly kind: 'fleetRead'
+      readonly atMs: number
+      readonly tasks: readonly Task[]
+      readonly executors: readonly ExecutorInfo[]
+    }
   | { readonly kind: 'frameworkEventReceived'; readonly atMs: number; readonly event: FrameworkEvent }
-  | { readonly kind: 'rmSampled'; readonly atMs: number; readonly sample: RmSample }
+  /** `beganAtMs`: before its first page was asked for; absent = `atMs`. */
+  | {
+      readonly kind: 'rmSampled'
+      readonly atMs: number
+      readonly beganAtMs?: number | undefined
+      readonly sample: RmSample
+    }
   | { readonly kind: 'rmFailed'; readonly atMs: number; readonly message: string }
   /** The RM took (or refused) a node's new size. Its pages show the size later; only they confirm it. */
   | {

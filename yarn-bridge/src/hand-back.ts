@@ -10,6 +10,7 @@
 import { acceptInverseOffers, readInverseOffer } from '@isthmus/core/framework/inverse-offers'
 import type { Resource } from '@isthmus/proto/gen/mesos'
 import type { Action, DecisionInput, Reason } from './actions.ts'
+import { isKnownAgent } from './adoption.ts'
 import type { BridgeEffect } from './effects.ts'
 import { held, isUp, type NodeManager } from './node-manager.ts'
 import { fits, minus, NOTHING, plus, printResource, type RmSample, type YarnResource } from './samples.ts'
@@ -72,10 +73,12 @@ export function agentsToLeave(input: Pick<DecisionInput, 'handBacks' | 'fleet' |
 
 /** Says yes to every wish that is met: what is wanted is on its way back, or nothing of ours is there. */
 export function answerHandBacks(state: BridgeState): BridgeEffect[] {
-  const met = handBacksOf(state).filter(({ agentId }) =>
-    [...state.nodeManagers.values()].every(
-      (nodeManager) => nodeManager.agentId !== agentId || nodeManager.deadlineMs !== undefined || !isUp(nodeManager),
-    ),
+  const met = handBacksOf(state).filter(
+    ({ agentId }) =>
+      isKnownAgent(state, agentId) &&
+      [...state.nodeManagers.values()].every(
+        (nodeManager) => nodeManager.agentId !== agentId || nodeManager.deadlineMs !== undefined || !isUp(nodeManager),
+      ),
   )
   const ids = met.map(({ inverseOfferId }) => inverseOfferId)
   if (ids.length === 0) return []

@@ -67,11 +67,24 @@ export interface NodeManager {
   /** When the drain or shrink under way has to be done, because the master wants it back. */
   deadlineMs: number | undefined
   stopReason: StopReason | undefined
-  /** The RM listed it as RUNNING at least once. */
+  /** The RM listed it as RUNNING at least once, or an earlier run of the bridge may have seen that. */
   everRegistered: boolean
+  /** Since when the RM lists it without a break. */
   registeredAtMs: number
+  /** Since when the RM does not list it; undefined while it does, and before the first look. */
+  missingSinceMs: number | undefined
+  /** It registered anew, with another RM or after a break: until then the RM's page may not show its containers yet. */
+  settledAtMs: number
+  /** The new RM does not know of the deadline it has to be told again. */
+  mustRearm: boolean
+  /** The last size told, until the RM has answered. */
+  beingTold: YarnResource | undefined
+  /** When the RM took or refused the last size: pages read from then on show it. */
+  answeredAtMs: number
   /** The most that was used of it, in parts of the quiet time, oldest first. */
   usePeaks: { readonly fromMs: number; peak: YarnResource }[]
+  /** The master has lost its agent: what it holds is given to nobody else, and it may come back. */
+  isUnreachable: boolean
   /** The daemon's task has ended; what is left of the NodeManager are slabs to be released. */
   baseEnded: boolean
 }
@@ -95,7 +108,7 @@ export function expected(nodeManager: NodeManager): YarnResource {
 
 /** Says whether the NodeManager will serve containers as far as is known. */
 export function isUp(nodeManager: NodeManager): boolean {
-  return nodeManager.phase !== 'stopping' && nodeManager.phase !== 'draining'
+  return nodeManager.phase !== 'stopping' && nodeManager.phase !== 'draining' && !nodeManager.isUnreachable
 }
 
 /** The quiet time is looked at in this many parts. */

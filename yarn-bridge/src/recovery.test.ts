@@ -61,14 +61,15 @@ test('a NodeManager is found again with its ports, slabs and profile, and waits 
   const state = bridge()
   const tasks = [slab('n', 1), base('n', 'small'), slab('n', 2)]
   const effects = recoverFleet(state, tasks, [executor('n')], 100)
-  t.deepEqual(effects, [
-    {
-      kind: 'note',
-      level: 'info',
-      message: 'found node managers again',
-      fields: { nodeManagers: 1, tasks: 3, orphans: 0 },
-    },
-  ])
+  const [note, line] = effects
+  t.is(effects.length, 2)
+  t.like(line, { kind: 'recordDecision', record: { action: 'recover', nodeManagerId: 'n', size: size(1536, 3) } })
+  t.deepEqual(note, {
+    kind: 'note',
+    level: 'info',
+    message: 'found node managers again',
+    fields: { nodeManagers: 1, tasks: 3, orphans: 0 },
+  })
   const { slabs, ...found } = state.nodeManagers.get('n') ?? nodeManagerOf('none', [])
   t.deepEqual(found, {
     id: 'n',
@@ -90,8 +91,14 @@ test('a NodeManager is found again with its ports, slabs and profile, and waits 
     shrinkTo: undefined,
     deadlineMs: undefined,
     stopReason: undefined,
-    everRegistered: false,
+    everRegistered: true,
     registeredAtMs: 100,
+    missingSinceMs: undefined,
+    settledAtMs: 100,
+    mustRearm: false,
+    beingTold: undefined,
+    answeredAtMs: 0,
+    isUnreachable: false,
     usePeaks: [],
     baseEnded: false,
   })

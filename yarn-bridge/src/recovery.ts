@@ -5,7 +5,8 @@ import { isTerminal } from '@isthmus/core/framework/task-states'
 import type { ExecutorInfo, Task } from '@isthmus/proto/gen/mesos'
 import type { BridgeEffect } from './effects.ts'
 import { flexKeyOf } from './flex-key.ts'
-import type { NodeManager, Slab } from './node-manager.ts'
+import { record } from './history.ts'
+import { held, type NodeManager, type Slab } from './node-manager.ts'
 import { NO_POOL } from './pools.ts'
 import type { BridgeState } from './state.ts'
 import { labelOf } from './task.ts'
@@ -20,6 +21,7 @@ export function recoverFleet(
   atMs: number,
 ): BridgeEffect[] {
   const live = tasks.filter((task) => !isTerminal(task.state))
+  const before = new Set(state.nodeManagers.keys())
   const executorOf = new Map(executors.map((executor) => [executor.executor_id.value, executor]))
   for (const task of live) adoptTask(state.framework, task.task_id.value, task.agent_id.value, task.state)
   for (const task of live.filter((candidate) => labelOf(candidate, 'kind') === 'base')) {
@@ -27,17 +29,26 @@ export function recoverFleet(
     if (executor !== undefined) state.nodeManagers.set(task.task_id.value, nodeManagerOf(task, executor, atMs))
   }
   const orphans = live.filter((task) => !adoptSlab(state, task) && !state.nodeManagers.has(task.task_id.value))
-  for (const nodeManager of state.nodeManagers.values()) {
+  const found = [...state.nodeManagers.values()].filter(({ id }) => !before.has(id))
+  for (const nodeManager of found) {
     const key = flexKeyOf(nodeManager)
     if (key !== undefined) state.wantedByProfile.set(key, (state.wantedByProfile.get(key) ?? 0) + 1)
   }
   const kills = orphans.flatMap((task) => killTask(state.framework, task.task_id.value))
   if (live.length === 0) return []
-  const fields = { nodeManagers: state.nodeManagers.size, tasks: live.length, orphans: orphans.length }
+  const fields = { nodeManagers: found.length, tasks: live.length, orphans: orphans.length }
   return [
     { kind: 'note', level: 'info', message: 'found node managers again', fields },
+    ...found.flatMap((nodeManager) => recordFound(state, nodeManager, atMs)),
     ...kills.map((effect): BridgeEffect => ({ kind: 'framework', effect })),
   ]
+}
+
+function recordFound(state: BridgeState, nodeManager: NodeManager, atMs: number): BridgeEffect[] {
+  const { id, hostname, slabs, launchedAtMs } = nodeManager
+  const message = `found again with ${slabs.size} slabs; it ran before this bridge did`
+  const reason = { code: 'FOUND_AGAIN', message, numbers: { slabs: slabs.size, ageMs: atMs - launchedAtMs } }
+  return record(state, { atMs, action: 'recover', nodeManagerId: id, hostname, size: held(nodeManager), reason })
 }
 
 function nodeManagerOf(task: Task, executor: ExecutorInfo, atMs: number): NodeManager {
@@ -66,9 +77,16 @@ function nodeManagerOf(task: Task, executor: ExecutorInfo, atMs: number): NodeMa
     shrinkTo: undefined,
     deadlineMs: undefined,
     stopReason: undefined,
-    everRegistered: false,
+    // It may have, with containers on it: nothing may be concluded from an RM that does not list it yet.
+    everRegistered: isRunning,
     registeredAtMs: atMs,
+    missingSinceMs: undefined,
+    settledAtMs: atMs,
+    mustRearm: false,
+    beingTold: undefined,
+    answeredAtMs: 0,
     usePeaks: [],
+    isUnreachable: false,
     baseEnded: false,
   }
 }

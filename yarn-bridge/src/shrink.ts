@@ -31,7 +31,7 @@ export function planShrink(input: DecisionInput, sample: RmSample): Action[] {
   const actions: Action[] = []
   for (const nodeManager of serving) {
     const node = nodes.get(nodeManager.nodeId)
-    if (node === undefined || node.state !== 'RUNNING' || atMs - nodeManager.registeredAtMs < policy.quietMs) continue
+    if (node === undefined || node.state !== 'RUNNING' || !hasBeenThere(nodeManager, input)) continue
     const peak = peakUse(nodeManager)
     const isIdle = node.containerCount === 0 && isNothing(peak) && !masters.has(node.nodeId)
     if (isIdle && bounds.maySpare(nodeManager.pool) && nodeManager !== keeper) {
@@ -46,6 +46,11 @@ export function planShrink(input: DecisionInput, sample: RmSample): Action[] {
     }
   }
   return actions
+}
+
+/** Says whether what the RM shows of it has stood for the quiet time. */
+function hasBeenThere(nodeManager: NodeManager, { atMs, policy }: DecisionInput): boolean {
+  return atMs >= nodeManager.settledAtMs && atMs - nodeManager.registeredAtMs >= policy.quietMs
 }
 
 /** What a NodeManager keeps even when it uses less. */

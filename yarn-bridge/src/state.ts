@@ -1,6 +1,7 @@
 import { createFramework, type FrameworkState } from '@isthmus/core/framework/framework'
 import type { FrameworkInfo } from '@isthmus/proto/gen/mesos'
 import type { Decision } from './actions.ts'
+import { type Adoption, createAdoption } from './adoption.ts'
 import type { DecisionRecord } from './effects.ts'
 import type { NodeManager } from './node-manager.ts'
 import type { Policy } from './policy.ts'
@@ -29,6 +30,9 @@ export interface BridgeState {
   /** The text of the last failure; undefined while the RM answers. */
   rmFailure: string | undefined
   rmFailures: number
+  /** Since when the RM that answers does so, without a long break. */
+  rmSinceMs: number
+  readonly adoption: Adoption
   quietSinceMs: number | undefined
   pendingSinceMs: number | undefined
   largestAsked: YarnResource
@@ -65,6 +69,8 @@ export function createBridge(options: BridgeOptions): BridgeState {
     sampledAtMs: 0,
     rmFailure: undefined,
     rmFailures: 0,
+    rmSinceMs: 0,
+    adoption: createAdoption(options.info.id === undefined),
     quietSinceMs: undefined,
     pendingSinceMs: undefined,
     largestAsked: NOTHING,

@@ -59,6 +59,7 @@ class BridgeProgram {
   readonly #questions = new Map<string, (rejection: Rejection | undefined) => void>()
   readonly #nodeSizes = new LatestOnly<SetNodeResource>((_, effect) => this.#setNodeResource(effect))
   #nextQuestion = 1
+  #hasEnded = false
   #end: (code: number) => void = () => {}
 
   constructor(configuration: BridgeConfiguration, log: Log) {
@@ -102,8 +103,9 @@ class BridgeProgram {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop)
     watchParent(stop)
     process.stdout.write(`ready http://${ip}:${(server.address() as AddressInfo).port}\n`)
-    void this.#start()
+    void this.#readFleet('started')
     const code = await ended
+    this.#hasEnded = true
     this.#loop.stop()
     await this.#shell.idle()
     this.#shell.close()
@@ -113,13 +115,13 @@ class BridgeProgram {
     return code
   }
 
-  /** Finds out what runs already, then lets the machine begin. */
-  async #start(): Promise<void> {
+  /** Finds out what runs under this framework's id, and tells the machine; asks until the master answers or the bridge ends. */
+  async #readFleet(kind: 'started' | 'fleetRead'): Promise<void> {
     const frameworkId = this.#loop.state.framework.frameworkId?.value
-    for (;;) {
+    while (!this.#hasEnded) {
       try {
         const found = frameworkId === undefined ? { tasks: [], executors: [] } : await this.#readTasks(frameworkId)
-        this.#loop.post({ kind: 'started', atMs: this.#loop.now(), ...found })
+        this.#loop.post({ kind, atMs: this.#loop.now(), ...found })
         return
       } catch (reason) {
         this.#log.warn('the master does not tell what runs yet', { reason: IoError.from(reason).message })
@@ -129,7 +131,9 @@ class BridgeProgram {
   }
 
   async #readTasks(frameworkId: string): Promise<{ tasks: Task[]; executors: ExecutorInfo[] }> {
-    const [tasks, executors] = await Promise.all([this.#operator('GET_TASKS'), this.#operator('GET_EXECUTORS')])
+    // One after the other: the executor of a task that is listed is then listed too, unless both have ended.
+    const tasks = await this.#operator('GET_TASKS')
+    const executors = await this.#operator('GET_EXECUTORS')
     return {
       tasks: (tasks.get_tasks?.tasks ?? []).filter((task) => task.framework_id.value === frameworkId),
       executors: (executors.get_executors?.executors ?? [])
@@ -159,6 +163,9 @@ class BridgeProgram {
         return
       case 'sampleRm':
         void this.#sample()
+        return
+      case 'readFleet':
+        void this.#readFleet('fleetRead')
         return
       case 'setNodeResource':
         this.#nodeSizes.put(effect.nodeId, effect)
@@ -190,9 +197,10 @@ class BridgeProgram {
   }
 
   async #sample(): Promise<void> {
+    const beganAtMs = this.#loop.now()
     try {
       const sample = await this.#rm.sample()
-      this.#loop.post({ kind: 'rmSampled', atMs: this.#loop.now(), sample })
+      this.#loop.post({ kind: 'rmSampled', atMs: this.#loop.now(), beganAtMs, sample })
     } catch (reason) {
       this.#loop.post({ kind: 'rmFailed', atMs: this.#loop.now(), message: IoError.from(reason).message })
     }
@@ -220,7 +228,8 @@ function frameworkInfo(configuration: BridgeConfiguration): FrameworkInfo {
     principal: configuration.principal,
     failover_timeout: configuration.failoverTimeoutSeconds,
     checkpoint: true,
-    capabilities: [{ type: 'MULTI_ROLE' }, { type: 'RESERVATION_REFINEMENT' }],
+    // PARTITION_AWARE: a NodeManager whose agent is unreachable goes on, and is ours again when the agent returns.
+    capabilities: [{ type: 'MULTI_ROLE' }, { type: 'RESERVATION_REFINEMENT' }, { type: 'PARTITION_AWARE' }],
   }
 }
 

@@ -72,7 +72,13 @@ export function nodeManagerOf(
     stopReason: undefined,
     everRegistered: true,
     registeredAtMs: 0,
+    missingSinceMs: undefined,
+    settledAtMs: 0,
+    mustRearm: false,
+    beingTold: undefined,
+    answeredAtMs: 0,
     usePeaks: [],
+    isUnreachable: false,
     baseEnded: false,
     ...change,
   }

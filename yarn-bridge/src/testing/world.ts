@@ -1,15 +1,26 @@
 // A modelled master, its agents and a ResourceManager in virtual time, for tests of the bridge's machine: offers and tasks on
-// one side, containers on the other, and after every step the checks that make the partition safe.
+// one side, containers on the other, and after every step the checks that make the partition safe. Master and ResourceManager may
+// fail over, the bridge may be killed, status updates may be late and come twice, a look at the ResourceManager may be old.
 
 import { assert } from '@isthmus/core/base/assert'
 import { isTerminal } from '@isthmus/core/framework/task-states'
-import type { InverseOffer, Offer, Resource, TaskInfo, TaskState } from '@isthmus/proto/gen/mesos'
+import type { ExecutorInfo, InverseOffer, Offer, Resource, Task, TaskInfo, TaskState } from '@isthmus/proto/gen/mesos'
 import type { Call, Event } from '@isthmus/proto/gen/scheduler'
 import { step } from '../bridge.ts'
 import type { BridgeEffect } from '../effects.ts'
 import type { BridgeEvent } from '../events.ts'
 import { DEFAULT_POLICY, type Policy } from '../policy.ts'
-import { fits, minus, NOTHING, plus, type RmApplication, type RmSample, times, type YarnResource } from '../samples.ts'
+import {
+  equal,
+  fits,
+  minus,
+  NOTHING,
+  plus,
+  type RmApplication,
+  type RmSample,
+  times,
+  type YarnResource,
+} from '../samples.ts'
 import { type BridgeState, createBridge } from '../state.ts'
 import { labelOf } from '../task.ts'
 
@@ -26,6 +37,8 @@ interface ModelAgent {
   readonly memoryMb: number
   /** From when on it is down for maintenance. */
   downFromMs: number | undefined
+  /** The leading master does not know it before. */
+  registersAtMs: number
 }
 
 interface ModelNode {
@@ -34,6 +47,8 @@ interface ModelNode {
   total: YarnResource
   /** When containers above the size are killed. */
   killAtMs: number
+  /** The active RM does not list it before. */
+  listedFromMs: number
   readonly containers: { readonly applicationId: string; readonly size: YarnResource; readonly isMaster: boolean }[]
 }
 
@@ -53,7 +68,7 @@ export const MINIMUM: YarnResource = { memoryMb: 64, vcores: 1 }
 /** The world; every method advances nothing but what it names, `tick` lets one second pass. */
 export class World {
   atMs = 1_000_000
-  readonly state: BridgeState
+  state: BridgeState
   readonly tasks = new Map<string, ModelTask>()
   readonly nodes = new Map<string, ModelNode>()
   readonly applications = new Map<string, ModelApplication>()
@@ -63,13 +78,24 @@ export class World {
   readonly deafHosts = new Set<string>()
   rmIsUp = true
   rmStartedAtMs = 1
+  /** Status updates do not arrive while it is set. */
+  areUpdatesHeld = false
+  /** How old a look at the RM is when it arrives. */
+  sampleAgeTicks = 0
   readonly #agents: ModelAgent[]
   readonly #offers = new Map<string, Offer>()
   readonly #claims: (YarnResource & { readonly agentId: string })[] = []
   #nextOffer = 1
   #nextApplication = 1
   #isSuppressed = false
+  /** New RMs know what applications wait for when their masters have told them. */
+  #askedFromMs = 0
+  readonly #policy: Partial<Policy> | undefined
   readonly #inbox: Event[] = []
+  readonly #answers: BridgeEvent[] = []
+  readonly #heldUpdates: Event[] = []
+  readonly #samples: { readonly atMs: number; readonly sample: RmSample }[] = []
+  #bridges = 0
 
   constructor(options: WorldOptions = {}) {
     const agents = options.agents ?? [{ cpus: 8, memoryMb: 16_384 }]
@@ -77,16 +103,24 @@ export class World {
       id: `A${at}`,
       hostname: `127.0.0.${at + 2}`,
       downFromMs: undefined,
+      registersAtMs: 0,
       ...agent,
     }))
-    this.state = createBridge({
-      info: { user: 'yarn', name: 'yarn-bridge', roles: ['yarn'], capabilities: [{ type: 'MULTI_ROLE' }] },
+    this.#policy = options.policy
+    this.state = this.#createBridge(undefined)
+    this.post({ kind: 'started', atMs: this.atMs, tasks: [], executors: [] })
+  }
+
+  #createBridge(id: string | undefined): BridgeState {
+    const info = { user: 'yarn', name: 'yarn-bridge', roles: ['yarn'], capabilities: [{ type: 'MULTI_ROLE' as const }] }
+    return createBridge({
+      info: id === undefined ? info : { ...info, id: { value: id } },
       policy: {
         ...DEFAULT_POLICY,
         quietMs: 10_000,
         nodeCapacity: { memoryMb: 1024, vcores: 1 },
         registrationTimeoutMs: 20_000,
-        ...options.policy,
+        ...this.#policy,
       },
       template: {
         javaHome: '/java',
@@ -98,9 +132,8 @@ export class World {
         user: undefined,
         environment: {},
       },
-      nextSequence: 1,
+      nextSequence: 1_000_000 * this.#bridges++ + 1,
     })
-    this.post({ kind: 'started', atMs: this.atMs, tasks: [], executors: [] })
   }
 
   /** Submits an application: its ApplicationMaster, then `count` workers once that runs. */
@@ -127,6 +160,54 @@ export class World {
     for (const node of this.nodes.values()) node.total = this.#usedOn(node)
   }
 
+  /** Another RM becomes active: it knows each node when that registers, with the size it was told last, and demand after a while. */
+  failOverRm(listedInMs: readonly number[]): void {
+    this.rmStartedAtMs = this.atMs
+    this.#askedFromMs = this.atMs + 2_000
+    for (const [at, node] of [...this.nodes.values()].entries()) {
+      node.listedFromMs = this.atMs + (listedInMs[at % listedInMs.length] ?? 0)
+      node.killAtMs = Number.POSITIVE_INFINITY
+    }
+  }
+
+  /** Another master leads: it knows what runs on an agent when that has registered. */
+  failOverMaster(registeredInMs: readonly number[]): void {
+    for (const [at, agent] of this.#agents.entries()) {
+      agent.registersAtMs = this.atMs + (registeredInMs[at % registeredInMs.length] ?? 0)
+    }
+    this.#offers.clear()
+    this.#isSuppressed = false
+    const framework = { kind: 'streamClosed' as const, atMs: this.atMs, reason: 'the master is gone' }
+    this.post({ kind: 'frameworkEventReceived', atMs: this.atMs, event: framework })
+    this.post({ kind: 'frameworkEventReceived', atMs: this.atMs, event: { kind: 'masterDetected', atMs: this.atMs } })
+  }
+
+  /** The bridge is killed and starts again with nothing but its framework's id. */
+  restartBridge(): void {
+    this.#offers.clear()
+    this.#inbox.splice(0)
+    this.#answers.splice(0)
+    this.#isSuppressed = false
+    this.state = this.#createBridge('F')
+    this.post({ kind: 'started', atMs: this.atMs, ...this.#listing() })
+  }
+
+  /** Lets held updates arrive, each once or twice; what is late and over is told again by the agent anyway. */
+  releaseUpdates(isTwice: boolean): void {
+    this.areUpdatesHeld = false
+    for (const event of this.#heldUpdates.splice(0)) {
+      this.#deliver(event)
+      if (isTwice) this.#deliver(event)
+    }
+  }
+
+  /** Daemons that run on an agent. */
+  daemonsOn(agentId: string): number {
+    return [...this.tasks.values()].filter(
+      ({ info, state }) => info.agent_id.value === agentId && labelOf(info, 'kind') === 'base' && !isTerminal(state),
+    ).length
+  }
+
   /** A NodeManager's daemon dies, its containers with it. */
   crash(nodeId: string): void {
     const node = this.nodes.get(nodeId)
@@ -141,9 +222,17 @@ export class World {
       this.#register()
       this.#preempt()
       this.#schedule()
-      if (this.rmIsUp) this.post({ kind: 'rmSampled', atMs: this.atMs, sample: this.sample() })
+      if (this.rmIsUp) this.#look()
       else this.post({ kind: 'rmFailed', atMs: this.atMs, message: 'connection refused' })
     }
+  }
+
+  #look(): void {
+    this.#samples.push({ atMs: this.atMs, sample: this.sample() })
+    while (this.#samples.length > this.sampleAgeTicks + 1) this.#samples.shift()
+    const look = this.#samples[0]
+    if (look === undefined) return
+    this.post({ kind: 'rmSampled', atMs: this.atMs, beganAtMs: look.atMs, sample: look.sample })
   }
 
   /** The master wants something back from an agent; nothing = all of it, for maintenance. */
@@ -171,14 +260,14 @@ export class World {
 
   post(event: BridgeEvent): void {
     this.#perform(step(this.state, event))
-    for (let event = this.#inbox.shift(); event !== undefined; event = this.#inbox.shift()) {
-      this.#perform(
-        step(this.state, {
-          kind: 'frameworkEventReceived',
-          atMs: this.atMs,
-          event: { kind: 'eventReceived', atMs: this.atMs, event },
-        }),
-      )
+    for (;;) {
+      const next = this.#inbox.shift()
+      const answer = next === undefined ? this.#answers.shift() : undefined
+      if (next !== undefined) {
+        const framework = { kind: 'eventReceived' as const, atMs: this.atMs, event: next }
+        this.#perform(step(this.state, { kind: 'frameworkEventReceived', atMs: this.atMs, event: framework }))
+      } else if (answer !== undefined) this.#perform(step(this.state, answer))
+      else break
     }
     this.check()
   }
@@ -197,6 +286,7 @@ export class World {
     }
     for (const agent of this.#agents) {
       const used = this.#usedOnAgent(agent.id)
+      assert(this.daemonsOn(agent.id) <= 1, `two NodeManagers run on agent ${agent.id}`)
       assert(used.memoryMb <= agent.memoryMb && used.cpus <= agent.cpus + 1e-6, `agent ${agent.id} is given out twice`)
     }
   }
@@ -223,8 +313,9 @@ export class World {
   }
 
   sample(): RmSample {
-    const nodes = [...this.nodes.values()]
-    const waiting = [...this.applications.values()].flatMap((application) => this.#asked(application))
+    const nodes = [...this.nodes.values()].filter(({ listedFromMs }) => listedFromMs <= this.atMs)
+    const isDeaf = this.atMs < this.#askedFromMs
+    const waiting = isDeaf ? [] : [...this.applications.values()].flatMap((application) => this.#asked(application))
     const used = nodes.reduce((sum, node) => plus(sum, this.#usedOn(node)), NOTHING)
     return {
       startedAtMs: this.rmStartedAtMs,
@@ -248,7 +339,7 @@ export class World {
           queue: 'default',
           state: application.masterNodeId === undefined ? 'ACCEPTED' : 'RUNNING',
           masterNodeId: application.masterNodeId,
-          requests: this.#asked(application),
+          requests: isDeaf ? [] : this.#asked(application).map((request) => ({ ...request })),
         }),
       ),
     }
@@ -281,6 +372,7 @@ export class World {
   #offer(): void {
     if (this.#isSuppressed) return
     const offers = this.#agents.flatMap((agent): Offer[] => {
+      if (agent.registersAtMs > this.atMs) return []
       if ([...this.#offers.values()].some((offer) => offer.agent_id.value === agent.id)) return []
       const used = this.#usedOnAgent(agent.id)
       // The executor's own share is left out of the model's tasks: keep that much back.
@@ -336,6 +428,7 @@ export class World {
         baseTaskId: task.info.task_id.value,
         total: NOTHING,
         killAtMs: Number.POSITIVE_INFINITY,
+        listedFromMs: this.atMs,
         containers: [],
       }
       node.total = this.heldOn(node)
@@ -346,7 +439,8 @@ export class World {
   #schedule(): void {
     for (const application of this.applications.values()) {
       for (const request of this.#asked(application)) {
-        for (const node of this.nodes.values()) this.#place(application, request, node)
+        for (const node of this.nodes.values())
+          if (node.listedFromMs <= this.atMs) this.#place(application, request, node)
       }
     }
   }
@@ -363,6 +457,7 @@ export class World {
     for (const effect of effects) {
       this.effects.push(effect)
       if (effect.kind === 'setNodeResource') this.#setNodeResource(effect)
+      if (effect.kind === 'readFleet') this.#answers.push({ kind: 'fleetRead', atMs: this.atMs, ...this.#listing() })
       if (effect.kind !== 'framework') continue
       if (effect.effect.kind === 'openStream') {
         this.#inbox.push({
@@ -376,10 +471,16 @@ export class World {
 
   #setNodeResource(effect: Extract<BridgeEffect, { kind: 'setNodeResource' }>): void {
     const node = this.nodes.get(effect.nodeId)
-    if (node === undefined || !this.rmIsUp) return
-    node.total = effect.size
+    const { nodeId, size } = effect
+    const isKnown = node !== undefined && this.rmIsUp && node.listedFromMs <= this.atMs
+    const refusal = isKnown ? undefined : 'no such node'
+    this.#answers.push({ kind: 'nodeResourceAnswered', atMs: this.atMs, nodeId, size, refusal })
+    if (!isKnown) return
+    if (equal(node.total, size)) return
+    node.total = size
     const { overCommitTimeoutMs } = effect
-    node.killAtMs = overCommitTimeoutMs < 0 ? Number.POSITIVE_INFINITY : this.atMs + overCommitTimeoutMs
+    // -1 leaves a timer that was set before as it is.
+    if (overCommitTimeoutMs >= 0) node.killAtMs = this.atMs + overCommitTimeoutMs
   }
 
   /** YARN moves containers above a node's size when the time-out is over: the newest first, ApplicationMasters last. */
@@ -424,7 +525,7 @@ export class World {
   #launch(info: TaskInfo, executorId: string): void {
     assert(!this.tasks.has(info.task_id.value), `task ${info.task_id.value} is launched twice`)
     this.tasks.set(info.task_id.value, { info, executorId, state: 'TASK_RUNNING' })
-    this.#inbox.push({
+    this.#update({
       type: 'UPDATE',
       update: { status: { task_id: info.task_id, state: 'TASK_RUNNING', agent_id: info.agent_id } },
     })
@@ -443,8 +544,38 @@ export class World {
       type: 'UPDATE',
       update: { status: { task_id: { value: taskId }, state, agent_id: task.info.agent_id } },
     }
-    if (state === 'TASK_KILLED') this.#inbox.push(event)
+    if (this.areUpdatesHeld) this.#heldUpdates.push(event)
+    else if (state === 'TASK_KILLED') this.#inbox.push(event)
     else this.#deliver(event)
+  }
+
+  #update(event: Event): void {
+    if (this.areUpdatesHeld) this.#heldUpdates.push(event)
+    else this.#inbox.push(event)
+  }
+
+  /** What the leading master lists under the framework's id. */
+  #listing(): { tasks: Task[]; executors: ExecutorInfo[] } {
+    const known = new Set(this.#agents.filter(({ registersAtMs }) => registersAtMs <= this.atMs).map(({ id }) => id))
+    const live = [...this.tasks.values()].filter(
+      ({ info, state }) => known.has(info.agent_id.value) && !isTerminal(state),
+    )
+    const ids = new Set(
+      live.filter(({ info }) => labelOf(info, 'kind') !== undefined).map(({ executorId }) => executorId),
+    )
+    return {
+      tasks: live.map(({ info, executorId, state }) => ({
+        name: info.name,
+        task_id: info.task_id,
+        agent_id: info.agent_id,
+        labels: info.labels,
+        state,
+        framework_id: { value: 'F' },
+        executor_id: { value: executorId },
+        resources: info.resources ?? [],
+      })),
+      executors: [...ids].map((value) => ({ type: 'DEFAULT', executor_id: { value }, framework_id: { value: 'F' } })),
+    }
   }
 
   /** YARN starts again what ran on a node that is lost. */
