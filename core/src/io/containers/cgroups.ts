@@ -7,7 +7,7 @@
 //   /sys/fs/cgroup/memory/ROOT/CONTAINER
 //   /sys/fs/cgroup/freezer/ROOT/CONTAINER
 //
-// ROOT is the agent's own (isthmus/NAME); it is removed at the end. Mesos's arithmetic: cpu.shares = 1024 a cpu, 10 a revocable one, at least 2;
+// ROOT is the agent's own (isthmus/NAME), the same after a restart; it is removed at the end. Mesos's arithmetic: cpu.shares = 1024 a cpu, 10 a revocable one, at least 2;
 // quota in periods of 100 ms; memory at least 32 MB; the soft limit is what was asked for, the hard one what may be used.
 
 import { accessSync, constants, existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
@@ -98,10 +98,11 @@ export interface CgroupUsage {
 export class Cgroups {
   readonly #host: Exclude<CgroupHost, { kind: 'none' }>
   readonly #root: string
+  readonly #isRootOwn: boolean
   readonly #isolation: CgroupIsolation
   readonly #isCfsQuotaOn: boolean
   readonly #isRevocableLow: boolean
-  /** Folders made for the root, outermost first. */
+  /** Folders to remove at the end, outermost first. */
   readonly #made: string[] = []
 
   /** Makes the agent's own groups. Throws IoError when that fails. */
@@ -109,6 +110,8 @@ export class Cgroups {
     readonly host: Exclude<CgroupHost, { kind: 'none' }>
     /** Relative, e.g. `isthmus/agent-1`. */
     readonly root: string
+    /** All of the root is removed at the end once it is empty, not only what is made here. Default false. */
+    readonly isRootOwn?: boolean | undefined
     readonly isolation: CgroupIsolation
     readonly isCfsQuotaOn: boolean
     /** Revocable cpus get a hundredth of the shares. Default true. */
@@ -116,6 +119,7 @@ export class Cgroups {
   }) {
     this.#host = options.host
     this.#root = options.root
+    this.#isRootOwn = options.isRootOwn ?? false
     this.#isolation = options.isolation
     this.#isCfsQuotaOn = options.isCfsQuotaOn
     this.#isRevocableLow = options.isRevocableLow ?? true
@@ -286,9 +290,9 @@ export class Cgroups {
     let path = mount
     for (const part of this.#root.split('/')) {
       path = join(path, part)
-      if (existsSync(path)) continue
-      mkdirSync(path)
-      this.#made.push(path)
+      const isThere = existsSync(path)
+      if (!isThere) mkdirSync(path)
+      if (!isThere || this.#isRootOwn) this.#made.push(path)
     }
   }
 

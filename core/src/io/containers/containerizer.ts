@@ -9,6 +9,7 @@ import type { Log } from '../observe/logger.ts'
 import { Cgroups, cgroupIsolation, detectCgroups } from './cgroups.ts'
 import type {
   ContainerCommand,
+  ContainerExited,
   Containerizer,
   ContainerLaunchFailed,
   ContainerLimitation,
@@ -19,7 +20,8 @@ import type {
   FoundContainer,
 } from './container.ts'
 import { diskExcess } from './disk-excess.ts'
-import type { Launcher, LauncherListener } from './launcher/launcher.ts'
+import { readKeepsake, writeKeepsake } from './keepsake.ts'
+import type { ContainerEnd, Launcher, LauncherListener, LeftContainer } from './launcher/launcher.ts'
 import { makeSandbox, noteInSandbox } from './sandbox.ts'
 import type { HostUser } from './users.ts'
 import { VolumeLinks } from './volume-links.ts'
@@ -35,7 +37,7 @@ export interface ContainerizerOptions {
   readonly isSwitchingUser?: boolean | undefined
   /** The flag --isolation; cgroups are used only when it names them. Default `posix/cpu,posix/mem`. */
   readonly isolation?: string | undefined
-  /** The agent's own group below each hierarchy. Default `isthmus/PID`. */
+  /** The agent's own group below each hierarchy. Default: `isthmus/` and the launcher's groupName, else the pid. */
   readonly cgroupsRoot?: string | undefined
   /** Hard cpu limits by CFS quota. Default false. */
   readonly isCfsQuotaOn?: boolean | undefined
@@ -53,7 +55,9 @@ const DEFAULT_ISOLATION = 'posix/cpu,posix/mem'
 const DISK_WATCH_INTERVAL_MS = 15_000
 
 interface Container {
-  readonly spec: ContainerSpec
+  readonly containerId: string
+  readonly sandboxPath: string
+  readonly diskMb: number | undefined
   /** Gives up what comes before the launch. */
   readonly abort: AbortController
   phase: 'sandbox' | 'fetch' | 'launch' | 'running'
@@ -71,9 +75,10 @@ export function openContainerizer(options: ContainerizerOptions): Containerizer 
   if (host.kind === 'none') {
     throw new IoError('REFUSED', `--isolation asks for control groups, but there are none to use: ${host.reason}`)
   }
-  const root = options.cgroupsRoot ?? `isthmus/${process.pid}`
+  const root = options.cgroupsRoot ?? `isthmus/${options.launcher.groupName ?? process.pid}`
   const { isCfsQuotaOn = false, isRevocableLow } = options
-  const cgroups = new Cgroups({ host, root, isolation, isCfsQuotaOn, isRevocableLow })
+  const isRootOwn = options.cgroupsRoot === undefined
+  const cgroups = new Cgroups({ host, root, isRootOwn, isolation, isCfsQuotaOn, isRevocableLow })
   return new LocalContainerizer(options, cgroups)
 }
 
@@ -100,7 +105,9 @@ class LocalContainerizer implements Containerizer {
     const { containerId } = spec
     assert(!this.#containers.has(containerId), 'each container id is launched once')
     const container: Container = {
-      spec,
+      containerId,
+      sandboxPath: spec.sandboxPath,
+      diskMb: spec.diskMb,
       abort: new AbortController(),
       phase: 'sandbox',
       resources: spec.resources,
@@ -110,17 +117,17 @@ class LocalContainerizer implements Containerizer {
     }
     this.#containers.set(containerId, container)
     // Told later also when it fails at once: the caller is in the middle of a step.
-    setImmediate(() => void this.#prepare(container))
+    setImmediate(() => void this.#prepare(container, spec))
   }
 
-  async #prepare(container: Container): Promise<void> {
-    const { spec, abort } = container
+  async #prepare(container: Container, spec: ContainerSpec): Promise<void> {
+    const { abort } = container
     try {
       abort.signal.throwIfAborted()
       const user = makeSandbox(spec.sandboxPath, this.#userName(spec))
-      if (spec.uris.length > 0) await this.#fetch(container, user)
+      if (spec.uris.length > 0) await this.#fetch(container, spec, user)
       abort.signal.throwIfAborted()
-      this.#start(container)
+      this.#start(container, spec)
     } catch (error) {
       const gaveUp = abort.signal.aborted ? `Container destroyed during ${PHASE_WORDS[container.phase]}` : undefined
       const message = gaveUp ?? IoError.from(error).message
@@ -133,15 +140,15 @@ class LocalContainerizer implements Containerizer {
     return this.#options.isSwitchingUser === false || spec.user === '' ? undefined : spec.user
   }
 
-  async #fetch(container: Container, user: HostUser | undefined): Promise<void> {
+  async #fetch(container: Container, spec: ContainerSpec, user: HostUser | undefined): Promise<void> {
     container.phase = 'fetch'
-    const { containerId, sandboxPath, uris } = container.spec
+    const { containerId, sandboxPath, uris } = spec
     await this.#options.fetcher.fetch({ containerId, sandboxPath, uris, user, signal: container.abort.signal })
   }
 
-  #start(container: Container): void {
+  #start(container: Container, spec: ContainerSpec): void {
     container.phase = 'launch'
-    const { containerId, sandboxPath, env, command } = container.spec
+    const { containerId, sandboxPath, env, command, survivesMs } = spec
     this.#volumes?.open(containerId, sandboxPath, container.volumes)
     const cgroups = this.#cgroups?.actions(containerId, container.resources, container.limits)
     this.#options.launcher.launch(
@@ -152,35 +159,62 @@ class LocalContainerizer implements Containerizer {
         cwd: sandboxPath,
         stdoutPath: `${sandboxPath}/stdout`,
         stderrPath: `${sandboxPath}/stderr`,
-        user: this.#userName(container.spec),
+        user: this.#userName(spec),
         cgroups,
+        survivesMs,
+        keepsake: writeKeepsake(container),
       },
       this.#listenTo(container),
     )
   }
 
+  async recover(): Promise<readonly FoundContainer[]> {
+    const left = await this.#options.launcher.recover((found) => this.#recoverOne(found))
+    return left.map(({ containerId, pid, end }) => {
+      const container = this.#containers.get(containerId)
+      if (end === undefined || container === undefined) return { containerId, pid }
+      this.#containers.delete(containerId)
+      return { containerId, pid, exit: this.#exitOf(container, end) }
+    })
+  }
+
+  #recoverOne({ containerId, keepsake, end }: LeftContainer): LauncherListener | undefined {
+    const kept = readKeepsake(keepsake)
+    if (kept === undefined) {
+      this.#options.log.warn('container of another kind of agent destroyed', { containerId })
+      return undefined
+    }
+    const container: Container = { ...kept, containerId, abort: new AbortController(), phase: 'running' }
+    this.#containers.set(containerId, container)
+    if (end === undefined) this.#volumes?.update(containerId, kept.sandboxPath, kept.volumes)
+    return this.#listenTo(container)
+  }
+
   #listenTo(container: Container): LauncherListener {
     const { listener } = this.#options
+    const startedWith = container.resources
     return {
       onStarted: ({ containerId, pid }) => {
         container.phase = 'running'
         // Resized while it was about to start.
-        if (container.resources !== container.spec.resources)
-          this.update(containerId, container.resources, container.limits)
+        if (container.resources !== startedWith) this.update(containerId, container.resources, container.limits)
         if (!this.#isClosed) listener.onStarted({ containerId, pid })
       },
       onLaunchFailed: ({ containerId, message }) => this.#failed({ containerId, phase: 'launch', message }),
-      onExited: ({ containerId, waitStatus, reason, outOfMemory }) => {
+      onExited: ({ containerId, ...end }) => {
         this.#forget(containerId)
-        if (this.#isClosed) return
-        const limitation = this.#memoryLimitation(containerId, outOfMemory) ?? container.diskLimitation
-        listener.onExited({
-          containerId,
-          waitStatus,
-          ...(limitation !== undefined && { limitation }),
-          ...(reason !== undefined && { reason }),
-        })
+        if (!this.#isClosed) listener.onExited({ containerId, ...this.#exitOf(container, end) })
       },
+    }
+  }
+
+  #exitOf({ containerId, diskLimitation }: Container, end: ContainerEnd): Omit<ContainerExited, 'containerId'> {
+    const { waitStatus, reason, outOfMemory } = end
+    const limitation = this.#memoryLimitation(containerId, outOfMemory) ?? diskLimitation
+    return {
+      waitStatus,
+      ...(limitation !== undefined && { limitation }),
+      ...(reason !== undefined && { reason }),
     }
   }
 
@@ -211,6 +245,7 @@ class LocalContainerizer implements Containerizer {
     if (container === undefined) return
     container.resources = resources
     container.limits = { ...resources, ...limits }
+    this.#keep(container)
     if (container.phase !== 'running' || this.#cgroups === undefined) return
     try {
       this.#cgroups.update(containerId, resources, container.limits)
@@ -224,8 +259,15 @@ class LocalContainerizer implements Containerizer {
     const container = this.#containers.get(containerId)
     if (container === undefined) return
     container.volumes = volumes
+    this.#keep(container)
     const isLinked = container.phase === 'launch' || container.phase === 'running'
-    if (isLinked) this.#volumes?.update(containerId, container.spec.sandboxPath, volumes)
+    if (isLinked) this.#volumes?.update(containerId, container.sandboxPath, volumes)
+  }
+
+  /** A later agent finds what it is held to now. */
+  #keep(container: Container): void {
+    if (container.phase === 'launch' || container.phase === 'running')
+      this.#options.launcher.keep(container.containerId, writeKeepsake(container))
   }
 
   destroy(containerId: string): void {
@@ -252,36 +294,41 @@ class LocalContainerizer implements Containerizer {
     return [...this.#containers.keys()]
   }
 
-  async recover(): Promise<readonly FoundContainer[]> {
-    const left = await this.#options.launcher.recover(() => undefined)
-    return left.map(({ containerId, pid, end }) => ({ containerId, pid, exit: end }))
-  }
-
   release(containerId: string): void {
     this.#options.launcher.release(containerId)
   }
 
   async leave(): Promise<void> {
-    await this.close()
+    this.#stop()
+    await this.#options.launcher.leave()
+    this.#containers.clear()
+    // A launcher that survives has them in use.
+    if (this.#options.launcher.groupName === undefined) this.#cgroups?.close()
   }
 
   async close(): Promise<void> {
-    this.#isClosed = true
-    clearInterval(this.#diskTimer)
-    for (const { abort } of this.#containers.values()) abort.abort()
+    this.#stop()
     await this.#options.launcher.close()
     this.#containers.clear()
     this.#cgroups?.close()
   }
 
+  /** Gives up what comes before a launch. */
+  #stop(): void {
+    this.#isClosed = true
+    clearInterval(this.#diskTimer)
+    for (const { abort } of this.#containers.values()) abort.abort()
+  }
+
   async #watchDisk(): Promise<void> {
     for (const container of [...this.#containers.values()]) {
-      const { containerId, sandboxPath, diskMb } = container.spec
+      const { containerId, sandboxPath, diskMb } = container
       if (container.phase !== 'running' || container.diskLimitation !== undefined) continue
       const { workDir } = this.#options
       const message = await diskExcess({ sandboxPath, diskMb, volumes: container.volumes, workDir })
       if (message === undefined || !this.#containers.has(containerId)) continue
       container.diskLimitation = { kind: 'disk', message }
+      this.#keep(container)
       this.destroy(containerId)
     }
   }

@@ -5,32 +5,17 @@ import type { Log } from '../../observe/logger.ts'
 import type { ContainerUsage } from '../container.ts'
 import { killCgroup, removeCgroups } from './cgroup-tree.ts'
 import type { CgroupActions, Launcher, LauncherListener, LaunchRequest, LeftContainer } from './launcher.ts'
+import type { LauncherSurvival } from './launcher-folder.ts'
 import { launcherProgram } from './launcher-program.ts'
-import { ProcessTable, sendSignal } from './process-table.ts'
-import {
-  isWithin,
-  type LauncherCommand,
-  type LauncherReport,
-  LineReader,
-  LineWriter,
-  type OnAgentExit,
-} from './protocol.ts'
+import { type FirstProcess, ProcessTable, sendSignal } from './process-table.ts'
+import { isWithin, type LauncherCommand, type LauncherReport, LineReader, LineWriter } from './protocol.ts'
+import { SurvivingLauncher } from './surviving-client.ts'
 
 /** How the launcher runs. */
 export interface LauncherOptions {
   readonly log: Log
-  /** Default `kill`. */
-  readonly onAgentExit?: OnAgentExit | undefined
   /** The launcher survives its agent and is found again here; absent = it ends with its agent. */
   readonly survival?: LauncherSurvival | undefined
-}
-
-/** Where a launcher that survives its agent is found again. */
-export interface LauncherSurvival {
-  /** Flag --runtime_dir; made when missing. */
-  readonly runtimeDir: string
-  /** Whose launcher it is: agents with other work_dirs have others. */
-  readonly workDir: string
 }
 
 /** What the launcher needs to find getent and id; containers get their own PATH. */
@@ -44,14 +29,17 @@ interface Entry {
   readonly listener: LauncherListener
   readonly cgroups: CgroupActions | undefined
   pid: number | undefined
+  startTicks: number | undefined
 }
 
 /**
  * Makes the launcher of an agent; its process starts with the first launch. When that process breaks, its containers are
- * killed from here and reported as exited, and the next launch starts another one.
+ * killed from here and reported as exited, and the next launch starts another one; with `survival` they run on and another one
+ * adopts them. Throws IoError when the folder of `survival` cannot be used.
  */
 export function openLauncher(options: LauncherOptions): Launcher {
-  return new LauncherClient(options)
+  const { log, survival } = options
+  return survival === undefined ? new LauncherClient(options) : new SurvivingLauncher({ log, survival })
 }
 
 class LauncherClient implements Launcher {
@@ -79,7 +67,7 @@ class LauncherClient implements Launcher {
       return
     }
     this.#start()
-    this.#entries.set(containerId, { listener, cgroups: request.cgroups, pid: undefined })
+    this.#entries.set(containerId, { listener, cgroups: request.cgroups, pid: undefined, startTicks: undefined })
     this.#say({ kind: 'launch', request })
   }
 
@@ -137,8 +125,8 @@ class LauncherClient implements Launcher {
   #start(): void {
     if (this.#process !== undefined) return
     // A session of its own: Ctrl-C reaches the agent only, which then ends its containers in order.
-    const { argv, env } = launcherProgram()
-    const child = spawn(process.execPath, [...argv, this.#options.onAgentExit ?? 'kill', this.#launcherId], {
+    const { argv, env } = launcherProgram('launcher-process')
+    const child = spawn(process.execPath, [...argv, this.#launcherId], {
       stdio: ['pipe', 'pipe', 'pipe'],
       env: { ...env, PATH },
       cwd: '/',
@@ -175,6 +163,7 @@ class LauncherClient implements Launcher {
     switch (report.kind) {
       case 'started':
         entry.pid = report.pid
+        entry.startTicks = report.startTicks
         entry.listener.onStarted(report)
         return
       case 'launchFailed':
@@ -204,8 +193,10 @@ class LauncherClient implements Launcher {
   /** Kills what a broken launcher left; each container is reported once nothing of it is found. */
   async #killOrphans(orphans: ReadonlyMap<string, Entry>, reason: string): Promise<void> {
     const table = new ProcessTable(this.#launcherId)
-    const first = new Map<number, string>()
-    for (const [containerId, { pid }] of orphans) if (pid !== undefined) first.set(pid, containerId)
+    const first = new Map<number, FirstProcess>()
+    for (const [containerId, { pid, startTicks }] of orphans) {
+      if (pid !== undefined) first.set(pid, { containerId, startTicks })
+    }
     const left = new Map(orphans)
     const giveUpAtMs = performance.now() + GIVE_UP_MS
     for (let cleanLooks = 0; left.size > 0; ) {

@@ -27,10 +27,10 @@ registerHooks({
 await import(entry)`
 
 /** How to start the launcher from here: dist/ when this is compiled, else the source. Its own arguments come after `argv`. */
-export function launcherProgram(): LauncherProgram {
-  const compiled = new URL('./launcher-process.js', import.meta.url)
+export function launcherProgram(name: 'launcher-process' | 'surviving-process'): LauncherProgram {
+  const compiled = new URL(`./${name}.js`, import.meta.url)
   if (existsSync(compiled)) return { argv: [...SMALL, fileURLToPath(compiled)], env: {} }
-  const entry = new URL('./launcher-process.ts', import.meta.url)
+  const entry = new URL(`./${name}.ts`, import.meta.url)
   if (!('registerHooks' in nodeModule)) return { argv: [fileURLToPath(entry)], env: {} }
   const sources: Record<string, string> = {}
   strip(entry, sources)

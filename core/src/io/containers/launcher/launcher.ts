@@ -85,6 +85,8 @@ export interface LeftContainer {
 
 /** The small process that starts and watches all processes of an agent, so that the size of the agent's heap does not matter. */
 export interface Launcher {
+  /** Names this agent's launchers, the same after each restart; absent when none survives its agent. */
+  readonly groupName?: string | undefined
   readonly launch: (request: LaunchRequest, listener: LauncherListener) => void
   /** `isTree`: each process of the container instead of the first one only. */
   readonly signal: (containerId: string, signal: NodeJS.Signals, options: { readonly isTree: boolean }) => void
@@ -94,7 +96,7 @@ export interface Launcher {
   readonly pid: () => number | undefined
   /**
    * What earlier agents left, before the first launch. `listenTo` is asked for each that runs; those for which it has no listener
-   * are destroyed and forgotten. Rejects with IoError.
+   * are destroyed and forgotten, ended ones too. Rejects with IoError.
    */
   readonly recover: (
     listenTo: (container: LeftContainer) => LauncherListener | undefined,

@@ -22,18 +22,25 @@ export interface ProcessStat {
   readonly rssPages: number
 }
 
+/** The first process of a container. */
+export interface FirstProcess {
+  readonly containerId: string
+  /** Undefined = whoever has the pid. */
+  readonly startTicks: number | undefined
+}
+
 interface Known {
   readonly startTicks: number
   containerId: string | undefined
 }
 
 const STAT_BYTES = 1024
+const buffer = Buffer.alloc(STAT_BYTES)
 
 /** Remembers who belonged to whom between looks, so that each environment is read once. */
 export class ProcessTable {
   #known = new Map<number, Known>()
   readonly #launcherId: string
-  readonly #buffer = Buffer.alloc(STAT_BYTES)
 
   /** @param launcherId the mark of the launcher whose containers are looked for */
   constructor(launcherId: string) {
@@ -43,17 +50,18 @@ export class ProcessTable {
   /**
    * Looks at all processes. O(processes), about 15 µs each.
    *
-   * @param firstProcesses pid of the first process → container, ended ones included
+   * @param firstProcesses by pid, ended ones included
    * @param isOurs says whether a marked container is one of the caller's
    * @returns the living processes of each container that has some
    */
   look(
-    firstProcesses: ReadonlyMap<number, string>,
+    firstProcesses: ReadonlyMap<number, FirstProcess>,
     isOurs: (containerId: string) => boolean,
   ): Map<string, ProcessStat[]> {
     const stats = this.#readAll()
     const known = new Map<number, Known>()
-    for (const stat of stats.values()) known.set(stat.pid, this.#recall(stat, firstProcesses, isOurs))
+    const first = withoutReused(firstProcesses, stats)
+    for (const stat of stats.values()) known.set(stat.pid, this.#recall(stat, first, isOurs))
     for (const stat of stats.values()) adopt(stat, stats, known)
     this.#known = known
     const found = new Map<string, ProcessStat[]>()
@@ -69,14 +77,14 @@ export class ProcessTable {
 
   #recall(
     stat: ProcessStat,
-    firstProcesses: ReadonlyMap<number, string>,
+    firstProcesses: ReadonlyMap<number, FirstProcess>,
     isOurs: (containerId: string) => boolean,
   ): Known {
     const before = this.#known.get(stat.pid)
     const isSame = before !== undefined && before.startTicks === stat.startTicks
     if (isSame && before.containerId !== undefined) return before
     const own = firstProcesses.get(stat.pid) ?? firstProcesses.get(stat.sessionId)
-    if (own !== undefined) return { startTicks: stat.startTicks, containerId: own }
+    if (own !== undefined) return { startTicks: stat.startTicks, containerId: own.containerId }
     // A process without the mark does not get it later: only a marked one passes it on.
     if (isSame) return before
     const marked = stat.isZombie ? undefined : readMark(stat.pid, this.#launcherId)
@@ -88,27 +96,50 @@ export class ProcessTable {
     for (const name of readdirSync('/proc')) {
       const first = name.charCodeAt(0)
       if (first < 48 || first > 57) continue
-      const stat = this.#read(name)
+      const stat = readStatOf(name)
       if (stat !== undefined && stat.pid !== process.pid) stats.set(stat.pid, stat)
     }
     return stats
   }
+}
 
-  #read(name: string): ProcessStat | undefined {
-    let file: number
-    try {
-      file = openSync(`/proc/${name}/stat`, 'r')
-    } catch {
-      return undefined
-    }
-    try {
-      return parseStat(this.#buffer.toString('latin1', 0, readSync(file, this.#buffer, 0, STAT_BYTES, 0)))
-    } catch {
-      return undefined
-    } finally {
-      closeSync(file)
-    }
+/** Reads one process; undefined when there is none. A zombie is one. */
+export function readStat(pid: number): ProcessStat | undefined {
+  return readStatOf(String(pid))
+}
+
+/** Says whether this very process runs. */
+export function isRunning({ pid, startTicks }: { readonly pid: number; readonly startTicks: number }): boolean {
+  const stat = readStat(pid)
+  return stat !== undefined && !stat.isZombie && stat.startTicks === startTicks
+}
+
+function readStatOf(name: string): ProcessStat | undefined {
+  let file: number
+  try {
+    file = openSync(`/proc/${name}/stat`, 'r')
+  } catch {
+    return undefined
   }
+  try {
+    return parseStat(buffer.toString('latin1', 0, readSync(file, buffer, 0, STAT_BYTES, 0)))
+  } catch {
+    return undefined
+  } finally {
+    closeSync(file)
+  }
+}
+
+/** Leaves out those whose pid has passed to another process. A pid does not as long as its session has members. */
+function withoutReused(
+  first: ReadonlyMap<number, FirstProcess>,
+  stats: ReadonlyMap<number, ProcessStat>,
+): ReadonlyMap<number, FirstProcess> {
+  const isOther = ([pid, { startTicks }]: readonly [number, FirstProcess]): boolean => {
+    const found = stats.get(pid)
+    return startTicks !== undefined && found !== undefined && found.startTicks !== startTicks
+  }
+  return [...first].some(isOther) ? new Map([...first].filter((entry) => !isOther(entry))) : first
 }
 
 /** Gives a process the container of the nearest ancestor that has one. */

@@ -1,8 +1,12 @@
-// What the agent and its launcher say to each other over the launcher's stdin and stdout: one JSON object a line. Lines of one
-// turn of the event loop leave in one write. The launcher is a process of its own, so this file imports nothing but types.
+// What the agent and its launcher say to each other, over the launcher's stdin and stdout or, when the launcher survives its
+// agent, over a socket: one JSON object a line. Lines of one turn of the event loop leave in one write. The launcher is a
+// process of its own, so this file imports nothing but types.
+//
+// A socket begins with the agent's hello; the launcher answers with one `left` for each container it knows, then `welcome`, or
+// with `refused` alone. What was said on an earlier connection and not done is said again by the agent: it knows from the list.
 
 import type { ContainerUsage } from '../container.ts'
-import type { LaunchRequest } from './launcher.ts'
+import type { ContainerEnd, LaunchRequest, LeftContainer } from './launcher.ts'
 
 /** Agent → launcher. */
 export type LauncherCommand =
@@ -10,23 +14,49 @@ export type LauncherCommand =
   | { readonly kind: 'signal'; readonly containerId: string; readonly signal: NodeJS.Signals; readonly isTree: boolean }
   | { readonly kind: 'destroy'; readonly containerId: string }
   | { readonly kind: 'usage'; readonly containerId: string; readonly requestId: number }
+  /** What the agent wants to find with a container. */
+  | { readonly kind: 'keep'; readonly containerId: string; readonly keepsake: string }
+  /** The end of this container may be forgotten. */
+  | { readonly kind: 'release'; readonly containerId: string }
   /** Kill everything and end. */
   | { readonly kind: 'close' }
 
 /** Launcher → agent. */
 export type LauncherReport =
-  | { readonly kind: 'started'; readonly containerId: string; readonly pid: number }
+  | { readonly kind: 'started'; readonly containerId: string; readonly pid: number; readonly startTicks: number }
   | { readonly kind: 'launchFailed'; readonly containerId: string; readonly code: string; readonly message: string }
-  | {
-      readonly kind: 'exited'
-      readonly containerId: string
-      readonly waitStatus: number
-      readonly outOfMemory?: Readonly<Record<string, string>> | undefined
-    }
+  | ({ readonly kind: 'exited'; readonly containerId: string } & ContainerEnd)
   | { readonly kind: 'usage'; readonly requestId: number; readonly usage: ContainerUsage | undefined }
 
-/** What happens to the containers when the agent is gone: `keep` lets them run on until they end by themselves. */
-export type OnAgentExit = 'kill' | 'keep'
+/** The protocol spoken here, and the oldest one understood. A change that the other side must know makes the number higher. */
+export const PROTOCOL_VERSION = 1
+export const PROTOCOL_VERSION_OLDEST = 1
+
+/** A process, named for ever by its pid and the clock ticks from boot to its start. */
+export interface ProcessName {
+  readonly pid: number
+  readonly startTicks: number
+}
+
+/** First line of an agent on a socket. */
+export interface AgentHello {
+  readonly kind: 'hello'
+  readonly version: number
+  readonly oldestVersion: number
+  readonly agent: ProcessName
+  /** Differs for each run of an agent: containers that do not survive their agent belong to one. */
+  readonly session: string
+}
+
+/** First lines of a launcher on a socket. */
+export type LauncherGreeting =
+  | { readonly kind: 'left'; readonly container: LeftContainer }
+  | { readonly kind: 'welcome'; readonly version: number; readonly pid: number }
+  /** `isLeaving`: it ends at once and makes way for another. */
+  | { readonly kind: 'refused'; readonly message: string; readonly isLeaving: boolean }
+
+/** Exit code of a launcher that found another one at work in its folder. */
+export const EXIT_IS_SERVED = 75
 
 /** Environment variables that mark every process of a container: whose it is, and by which launcher it was started. */
 export const CONTAINER_MARK = 'ISTHMUS_CONTAINER_ID'

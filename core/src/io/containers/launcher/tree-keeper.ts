@@ -4,14 +4,17 @@
 //   running ─(first process ended)─→ ended ─┐
 //      └──(destroy)──→ killing ─────────────┴─→ looks at /proc or the control group, SIGKILL to all found, until
 //                                                one look (two after destroy) finds nothing → exited
+//
+// A container that another launcher started is adopted: the kernel tells its end to nobody here, so /proc is asked again and
+// again whether its first process is there; how it ended stays unknown.
 
 import type { ChildProcess } from 'node:child_process'
 import { constants } from 'node:os'
 import type { ContainerUsage } from '../container.ts'
 import { cgroupProcesses, killCgroup, makeCgroups, outOfMemoryEvidence, removeCgroups } from './cgroup-tree.ts'
-import type { CgroupActions, LaunchRequest } from './launcher.ts'
-import { type ProcessStat, ProcessTable, sendSignal } from './process-table.ts'
-import { type LauncherReport, waitStatusOf } from './protocol.ts'
+import type { CgroupActions, ContainerEnd, LaunchRequest } from './launcher.ts'
+import { type FirstProcess, isRunning, type ProcessStat, ProcessTable, readStat, sendSignal } from './process-table.ts'
+import { type LauncherReport, type ProcessName, waitStatusOf } from './protocol.ts'
 import { LaunchError, spawnContainer } from './spawn-container.ts'
 import { usageOf } from './usage.ts'
 
@@ -26,12 +29,33 @@ const GIVE_UP_MS = 60_000
 const LOOK_IDLE_MS = 2_000
 /** How often running containers are asked whether the kernel killed something in them. */
 const MEMORY_WATCH_MS = 500
+/** How often the first processes of adopted containers are asked for; they take at most one part in ADOPTED_SHARE of the time. */
+const ADOPTED_WATCH_MS = 50
+const ADOPTED_SHARE = 20
+/** Why there is no exit status. */
+const UNSEEN = 'its launcher had been killed, so nobody saw how it ended'
+/** Clock ticks that no process has started at: then its pid tells nothing. */
+const NEVER = -1
+
+/** A container that another launcher started. */
+export interface AdoptedTree {
+  readonly containerId: string
+  /** Undefined when it is not known to run: what is found of it is killed. */
+  readonly first: ProcessName | undefined
+  readonly cgroups: CgroupActions | undefined
+}
 
 interface Tree {
   readonly containerId: string
+  /** 0 when there was none. */
   readonly pid: number
+  readonly startTicks: number
+  readonly isAdopted: boolean
   readonly cgroups: CgroupActions | undefined
+  /** Its first process is gone. */
+  hasEnded: boolean
   waitStatus: number | undefined
+  reason: string | undefined
   isKilling: boolean
   cleanLooks: number
   giveUpAtMs: number
@@ -49,6 +73,7 @@ export class TreeKeeper {
   #timer: NodeJS.Timeout | undefined
   #idleTimer: NodeJS.Timeout | undefined
   #memoryTimer: NodeJS.Timeout | undefined
+  #adoptedTimer: NodeJS.Timeout | undefined
   #dueAtMs = Number.POSITIVE_INFINITY
   #nextLookAtMs = 0
 
@@ -61,6 +86,16 @@ export class TreeKeeper {
   /** Containers not reported as ended yet. */
   get size(): number {
     return this.#trees.size
+  }
+
+  /** Says whether a container is not reported as ended yet. */
+  has(containerId: string): boolean {
+    return this.#trees.has(containerId)
+  }
+
+  /** Containers whose first process is gone or that are being killed. */
+  get endingCount(): number {
+    return [...this.#trees.values()].filter(isEnding).length
   }
 
   /** Starts a container; reports started or launchFailed. */
@@ -83,28 +118,72 @@ export class TreeKeeper {
     }
   }
 
-  #watch(request: LaunchRequest, child: ChildProcess): void {
+  #watch({ containerId, cgroups }: LaunchRequest, child: ChildProcess): void {
+    const pid = child.pid!
+    const startTicks = readStat(pid)?.startTicks ?? NEVER
+    const tree = this.#add({ containerId, first: { pid, startTicks }, cgroups }, { isAdopted: false })
+    this.#report({ kind: 'started', containerId, pid, startTicks })
+    child.once('exit', (code, signal) => {
+      tree.waitStatus = waitStatusOf({ code, signal }, constants.signals)
+      this.#firstEnded(tree)
+    })
+  }
+
+  /** Takes over a container; reports its end only. */
+  adopt(adopted: AdoptedTree): void {
+    const tree = this.#add(adopted, { isAdopted: true })
+    if (adopted.first === undefined) {
+      this.#startKilling(tree)
+      this.#firstEnded(tree)
+    } else if (isRunning(adopted.first)) {
+      this.#watchAdopted()
+    } else {
+      this.#firstEnded(tree)
+    }
+  }
+
+  #add({ containerId, first, cgroups }: AdoptedTree, { isAdopted }: { readonly isAdopted: boolean }): Tree {
     const tree: Tree = {
-      containerId: request.containerId,
-      pid: child.pid!,
-      cgroups: request.cgroups,
+      containerId,
+      pid: first?.pid ?? 0,
+      startTicks: first?.startTicks ?? NEVER,
+      isAdopted,
+      cgroups,
+      hasEnded: false,
       waitStatus: undefined,
+      reason: undefined,
       isKilling: false,
       cleanLooks: 0,
       giveUpAtMs: Number.POSITIVE_INFINITY,
       outOfMemory: undefined,
     }
-    this.#trees.set(tree.containerId, tree)
-    if (tree.containerId.includes('.')) this.#nested.add(tree)
-    if (tree.cgroups?.outOfMemory !== undefined) this.#watchMemory()
+    this.#trees.set(containerId, tree)
+    if (containerId.includes('.')) this.#nested.add(tree)
+    if (cgroups?.outOfMemory !== undefined) this.#watchMemory()
     this.#lookIdle()
-    this.#report({ kind: 'started', containerId: tree.containerId, pid: tree.pid })
-    child.once('exit', (code, signal) => {
-      tree.waitStatus = waitStatusOf({ code, signal }, constants.signals)
-      tree.giveUpAtMs = Math.min(tree.giveUpAtMs, performance.now() + GIVE_UP_MS)
-      this.#killNested(tree.containerId)
-      this.#lookSoon()
-    })
+    return tree
+  }
+
+  #firstEnded(tree: Tree): void {
+    tree.hasEnded = true
+    tree.giveUpAtMs = Math.min(tree.giveUpAtMs, performance.now() + GIVE_UP_MS)
+    this.#killNested(tree.containerId)
+    this.#lookSoon()
+  }
+
+  #watchAdopted(delayMs = ADOPTED_WATCH_MS): void {
+    this.#adoptedTimer ??= setTimeout(() => {
+      this.#adoptedTimer = undefined
+      const startedAtMs = performance.now()
+      let isWatching = false
+      for (const tree of this.#trees.values()) {
+        if (!tree.isAdopted || tree.hasEnded) continue
+        if (isRunning(tree)) isWatching = true
+        else this.#firstEnded(tree)
+      }
+      const tookMs = performance.now() - startedAtMs
+      if (isWatching) this.#watchAdopted(Math.max(ADOPTED_WATCH_MS, Math.ceil(tookMs * ADOPTED_SHARE)))
+    }, delayMs)
   }
 
   #watchMemory(): void {
@@ -127,7 +206,7 @@ export class TreeKeeper {
     const tree = this.#trees.get(containerId)
     if (tree === undefined) return
     if (!isTree) {
-      if (tree.waitStatus === undefined) sendSignal(tree.pid, signal)
+      if (!tree.hasEnded && (!tree.isAdopted || isRunning(tree))) sendSignal(tree.pid, signal)
       return
     }
     const family = [tree, ...this.#nestedIn(containerId)]
@@ -143,9 +222,10 @@ export class TreeKeeper {
   }
 
   /** Kills a container and those nested in it. */
-  destroy(containerId: string): void {
+  destroy(containerId: string, reason?: string): void {
     const tree = this.#trees.get(containerId)
     if (tree === undefined) return
+    tree.reason ??= reason
     this.#startKilling(tree)
     this.#killNested(containerId)
     this.#lookSoon()
@@ -196,9 +276,7 @@ export class TreeKeeper {
   #tick(): void {
     this.#dueAtMs = Number.POSITIVE_INFINITY
     this.#lookIdle()
-    const ending = [...this.#trees.values()].filter(
-      ({ isKilling, waitStatus }) => isKilling || waitStatus !== undefined,
-    )
+    const ending = [...this.#trees.values()].filter(isEnding)
     const needsLook = ending.some(({ cgroups }) => cgroups?.killDirectory === undefined)
     const found = needsLook || ending.length === 0 ? this.#look() : new Map<string, ProcessStat[]>()
     let isSomethingLeft = false
@@ -227,25 +305,41 @@ export class TreeKeeper {
     const isStuck = performance.now() > tree.giveUpAtMs
     if (!isStuck) {
       const wanted = tree.isKilling && tree.cgroups?.killDirectory === undefined ? 2 : 1
-      if (tree.waitStatus === undefined || tree.cleanLooks < wanted) return
+      if (!tree.hasEnded || tree.cleanLooks < wanted) return
       if (this.#nestedIn(tree.containerId).length > 0) return
       checkMemory(tree)
       if (tree.cgroups !== undefined && !removeCgroups(tree.cgroups)) return
     }
     this.#trees.delete(tree.containerId)
     this.#nested.delete(tree)
-    const waitStatus = tree.waitStatus ?? constants.signals.SIGKILL
-    const { containerId, outOfMemory } = tree
-    this.#report({ kind: 'exited', containerId, waitStatus, ...(outOfMemory !== undefined && { outOfMemory }) })
+    const { containerId } = tree
+    this.#report({ kind: 'exited', containerId, ...endOf(tree) })
   }
 
   #look(): Map<string, ProcessStat[]> {
     const startedAtMs = performance.now()
-    const first = new Map([...this.#trees.values()].map(({ pid, containerId }) => [pid, containerId] as const))
+    const first = new Map<number, FirstProcess>()
+    for (const { pid, startTicks, containerId } of this.#trees.values()) {
+      if (pid !== 0) first.set(pid, { containerId, startTicks: startTicks === NEVER ? undefined : startTicks })
+    }
     const found = this.#table.look(first, (containerId) => this.#trees.has(containerId))
     const endedAtMs = performance.now()
     this.#nextLookAtMs = endedAtMs + Math.min((endedAtMs - startedAtMs) * (LOOK_SHARE - 1), LOOK_GAP_MAX_MS)
     return found
+  }
+}
+
+function isEnding({ isKilling, hasEnded }: Tree): boolean {
+  return isKilling || hasEnded
+}
+
+/** One that was killed from here ended by that; of an adopted one that ended by itself nobody knows how. */
+function endOf({ waitStatus, isKilling, isAdopted, reason, outOfMemory }: Tree): ContainerEnd {
+  const isUnseen = waitStatus === undefined && isAdopted && !isKilling
+  return {
+    waitStatus: isUnseen ? undefined : (waitStatus ?? constants.signals.SIGKILL),
+    reason: reason ?? (isUnseen ? UNSEEN : undefined),
+    outOfMemory,
   }
 }
 
