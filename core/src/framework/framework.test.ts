@@ -184,6 +184,24 @@ test('reconciliation is repeated for tasks without an answer, less and less ofte
   t.deepEqual([...state.tasks.keys()], ['T1'])
 })
 
+test('a task whose agent is away is asked about until the agent is back, with or without it', (t) => {
+  const state = subscribed()
+  adoptTask(state, 'T', 'A', 'TASK_RUNNING')
+  receive(state, update('T', 'TASK_RUNNING'))
+  const timer = { kind: 'setTimer', key: 'reconcile', timer: { kind: 'reconcile' } } as const
+  t.deepEqual(receive(state, update('T', 'TASK_UNREACHABLE'), 10).at(-1), { ...timer, atMs: 10 + RECONCILE_MIN_MS })
+  const isAsked = (): boolean => fire(state, 'reconcile', 0).some((effect) => effect.kind === 'sendCall')
+  t.true(isAsked())
+  const answered = receive(state, update('T', 'TASK_UNREACHABLE'), 20)
+  t.false(
+    answered.some((effect) => effect.kind === 'setTimer' && effect.key === 'reconcile'),
+    'the pause goes on',
+  )
+  t.true(isAsked())
+  receive(state, update('T', 'TASK_GONE'))
+  t.false(isAsked())
+})
+
 test('missed heartbeats end the stream', (t) => {
   const state = subscribed()
   t.deepEqual(receive(state, { type: 'HEARTBEAT' }, 7), [heartbeat(7 + 10_000)])

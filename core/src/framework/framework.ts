@@ -8,7 +8,7 @@
 //
 // What it does by itself: subscribes again with the same id after a loss, capped exponential back-off; forgets offers with
 // the subscription; acknowledges each update of a task or an operation after telling it; asks about every live task after each SUBSCRIBED, and again
-// until the answer came (a task the master does not know is reported LOST or UNKNOWN by it); repeats a kill after a loss, and when a task is found again.
+// until the answer came (a task the master does not know is reported LOST or UNKNOWN by it) and is not that its agent is away; repeats a kill after a loss, and when a task is found again.
 // What it does not do: decide. See offers.ts for matching, calls.ts for what a program asks, inverse-offers.ts for what it is asked.
 //
 // Sources: the Mesos scheduler HTTP API and its reconciliation guide.
@@ -51,7 +51,7 @@ export interface LiveTask {
   /** A kill was asked for; it is sent again after a new subscription, under the same policy. */
   killRequested: boolean
   killPolicy?: KillPolicy | undefined
-  /** The answer to the last reconciliation has not come yet. */
+  /** The answer to the last reconciliation has not come yet, or was that nobody knows at present. */
   awaitsReconciliation: boolean
 }
 
@@ -228,7 +228,7 @@ function received(state: FrameworkState, event: Event, atMs: number): FrameworkE
       return id === undefined ? [] : inverseOfferRescinded(state, id)
     }
     case 'UPDATE':
-      return event.update === undefined ? [] : updated(state, event.update.status)
+      return event.update === undefined ? [] : updated(state, event.update.status, atMs)
     case 'UPDATE_OPERATION_STATUS':
       return event.update_operation_status === undefined ? [] : operated(state, event.update_operation_status.status)
     case 'MESSAGE':
@@ -303,20 +303,35 @@ function rescinded(state: FrameworkState, offerId: string): FrameworkEffect[] {
   return state.offers.delete(offerId) ? [{ kind: 'offerRescinded', offerId: { value: offerId } }] : []
 }
 
-function updated(state: FrameworkState, status: TaskStatus): FrameworkEffect[] {
+function updated(state: FrameworkState, status: TaskStatus, atMs: number): FrameworkEffect[] {
   const taskId = status.task_id.value
   const task = state.tasks.get(taskId)
-  if (task !== undefined) {
-    task.state = status.state
-    task.awaitsReconciliation = false
-    if (isTerminal(status.state)) state.tasks.delete(taskId)
-  }
   const effects: FrameworkEffect[] = [{ kind: 'taskUpdated', status }]
+  if (task !== undefined) {
+    const isNews = task.state !== status.state
+    task.state = status.state
+    task.awaitsReconciliation = isUncertain(status.state)
+    if (isTerminal(status.state)) state.tasks.delete(taskId)
+    if (isNews && task.awaitsReconciliation) effects.push(...askLater(state, atMs))
+  }
   const call = acknowledge(state, status)
   if (call !== undefined) effects.push({ kind: 'sendCall', call })
   // A master that did not know the task dropped the kill.
   if (task?.killRequested === true && isFoundAgain(status)) effects.push(killCall(state, task))
   return effects
+}
+
+/**
+ * An agent that was away may come back without a task: its launch was under way, or it ended unseen. The master says nothing of such
+ * a task by itself, so it is asked until it knows.
+ */
+function isUncertain(state: TaskStatus['state']): boolean {
+  return state === 'TASK_UNREACHABLE' || state === 'TASK_UNKNOWN'
+}
+
+function askLater(state: FrameworkState, atMs: number): FrameworkEffect[] {
+  state.reconcileAfterMs = RECONCILE_MIN_MS
+  return [{ kind: 'setTimer', key: 'reconcile', timer: { kind: 'reconcile' }, atMs: atMs + state.reconcileAfterMs }]
 }
 
 function operated(state: FrameworkState, status: OperationStatus): FrameworkEffect[] {

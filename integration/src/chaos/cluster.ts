@@ -1,157 +1,158 @@
-// The cluster that chaos is made in: three ZooKeeper servers, three masters, agents; each part may be killed, stopped for a while
-// and started again.
+// The cluster that chaos is made in: three ZooKeeper servers, three masters, agents, the framework with the ledger; each in a
+// network namespace of its own where that is possible, else all on loopback.
 
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { bringZooKeeper } from '../hadoop/distribution.ts'
-import { type GuardedProcess, startGuarded } from '../hadoop/guarded-process.ts'
-import { findFreePorts } from '../hadoop/ports.ts'
-import { findTree } from '../hadoop/process-tree.ts'
 import { type Ensemble, startEnsemble } from '../zookeeper/ensemble.ts'
+import type { LedgerFrameworkOrder } from './ledger.ts'
+import type { Network } from './network.ts'
+import { Part } from './part.ts'
+import { loopbackPlace, type Place } from './place.ts'
 
 const CLI = fileURLToPath(new URL('../../../core/bin/isthmus.mjs', import.meta.url))
-const HOST = '127.0.0.1'
+const FRAMEWORK = fileURLToPath(
+  new URL(import.meta.url.endsWith('.ts') ? './ledger-framework.ts' : './ledger-framework.js', import.meta.url),
+)
+const SERVERS = 3
+const MASTERS = 3
 /** --zk_session_timeout of masters and agents. */
 export const SESSION_MS = 2_000
-const STOP_MS = 15_000
+/** What each agent has: four tasks fit. */
+const RESOURCES = 'cpus:2;mem:512;disk:100'
+const PAGE_MS = 1_000
 
-/** A process of ours that is started again when it ends. */
-export class Part {
-  readonly name: string
-  readonly #args: readonly string[]
-  readonly #folder: string
-  #process: GuardedProcess | undefined
-  #starts = 0
-
-  constructor(name: string, args: readonly string[], folder: string) {
-    this.name = name
-    this.#args = args
-    this.#folder = folder
-  }
-
-  get isRunning(): boolean {
-    return this.#process !== undefined
-  }
-
-  start(): void {
-    this.#starts += 1
-    const process_ = startGuarded({
-      command: process.execPath,
-      args: ['--conditions=source', CLI, ...this.#args],
-      env: process.env,
-      cwd: this.#folder,
-      outputFile: join(this.#folder, `${this.name}-${this.#starts}.log`),
-    })
-    this.#process = process_
-    void process_.exited.then(() => {
-      if (this.#process === process_) this.#process = undefined
-    })
-  }
-
-  /** SIGKILL, with everything it started. */
-  async kill(): Promise<void> {
-    await this.#process?.kill()
-    this.#process = undefined
-  }
-
-  async stop(): Promise<void> {
-    await this.#process?.stop(STOP_MS)
-    this.#process = undefined
-  }
-
-  /** SIGSTOP for a while; it may have ended meanwhile. */
-  async freeze(forMs: number): Promise<void> {
-    const pid = await this.#process?.pid
-    if (pid === undefined) return
-    const members = findTree({ roots: [pid] })
-    for (const member of members) send(member, 'SIGSTOP')
-    await delay(forMs)
-    for (const member of members) send(member, 'SIGCONT')
-  }
+/** A part that serves pages. */
+export interface Server {
+  readonly part: Part
+  readonly port: number
 }
 
 /** Everything that runs. */
 export interface ChaosCluster {
-  /** zk://… */
-  readonly address: string
+  /** Undefined = all on loopback, nothing can be cut. */
+  readonly network: Network | undefined
   readonly ensemble: Ensemble
-  readonly masters: readonly Part[]
-  readonly agents: readonly Part[]
-  /** The port of the master that leads, or undefined. */
-  readonly leader: () => Promise<number | undefined>
+  /** Names of the ZooKeeper servers, by index. */
+  readonly zookeepers: readonly string[]
+  readonly masters: readonly Server[]
+  readonly agents: readonly Server[]
+  readonly framework: Part
+  /** Every part that is to run. */
+  readonly parts: readonly Part[]
+  /** The master that leads, or undefined. */
+  readonly leader: () => Promise<Server | undefined>
   readonly stop: () => Promise<void>
 }
 
+/** What to start. */
+export interface ClusterOptions {
+  readonly runDir: string
+  readonly seed: number
+  readonly agentCount: number
+  readonly network: Network | undefined
+}
+
 /** Starts the cluster below runDir. */
-export async function startChaosCluster(runDir: string, agentCount: number): Promise<ChaosCluster> {
+export async function startChaosCluster({ runDir, seed, agentCount, network }: ClusterOptions): Promise<ChaosCluster> {
   const distribution = await bringZooKeeper({ log: () => {} })
-  const ensemble = await startEnsemble({ distribution, runDir, count: 3 })
+  const placed = (name: string): Place | Promise<Place> => network?.add(name) ?? loopbackPlace(name)
+  const placedAll = async (kind: string, count: number): Promise<Place[]> => {
+    const places: Place[] = []
+    for (let at = 0; at < count; at += 1) places.push(await placed(`${kind}-${at + 1}`))
+    return places
+  }
+  const zookeepers = await placedAll('zookeeper', SERVERS)
+  const ensemble = await startEnsemble({ distribution, runDir, count: SERVERS, places: zookeepers })
   const address = `zk://${ensemble.servers}/chaos`
-  const ports = await findFreePorts(HOST, 3 + agentCount)
-  const session = `--zk_session_timeout=${SESSION_MS}ms`
-  const masters = ports.slice(0, 3).map((port) => {
-    const own = [
-      `--port=${port}`,
-      `--zk=${address}`,
-      '--agent_ping_timeout=1secs',
-      '--max_agent_ping_timeouts=3',
-      '--agent_reregister_timeout=15secs',
-    ]
-    return new Part(`master-${port}`, ['master', `--ip=${HOST}`, session, ...own], runDir)
+  const masters = (await serversAt(await placedAll('master', MASTERS), 5050)).map(({ place, port }) => {
+    return { part: new Part({ place, command: masterCommand(place, port, address), folder: runDir }), port }
   })
-  const agents = ports.slice(3).map((port, at) => {
-    const folder = join(runDir, `agent-${at}`)
-    mkdirSync(folder)
-    const own = [
-      `--port=${port}`,
-      `--master=${address}`,
-      `--work_dir=${folder}`,
-      '--resources=cpus:4;mem:1024;disk:100',
-    ]
-    return new Part(
-      `agent-${at}`,
-      ['agent', `--ip=${HOST}`, session, '--registration_backoff_factor=300ms', ...own],
-      runDir,
-    )
+  const agents = (await serversAt(await placedAll('agent', agentCount), 5051)).map(({ place, port }) => {
+    const workDir = join(runDir, place.name)
+    mkdirSync(workDir)
+    return { part: new Part({ place, command: agentCommand({ place, port, address, workDir }), folder: runDir }), port }
   })
-  for (const part of [...masters, ...agents]) part.start()
+  const order: LedgerFrameworkOrder = { master: address, folder: runDir, seed, longTasksMax: agentCount }
+  const framework = new Part({
+    place: await placed('framework'),
+    command: [process.execPath, '--conditions=source', FRAMEWORK, JSON.stringify(order)],
+    folder: runDir,
+  })
+  const parts = [...masters.map(({ part }) => part), ...agents.map(({ part }) => part), framework]
+  for (const part of parts) part.start()
   return {
-    address,
+    network,
     ensemble,
+    zookeepers: zookeepers.map(({ name }) => name),
     masters,
     agents,
-    leader: () => findLeader(ports.slice(0, 3)),
+    framework,
+    parts,
+    leader: () => findLeader(masters),
     stop: async () => {
-      await Promise.all([...masters, ...agents].map((part) => part.stop()))
+      await Promise.all(parts.map((part) => part.stop()))
       await ensemble.stop()
+      network?.close()
     },
   }
 }
 
-/** A page of a master as JSON. Throws when it does not answer. */
-export async function readPage(port: number, path: string): Promise<Readonly<Record<string, unknown>>> {
-  const answer = await fetch(`http://${HOST}:${port}${path}`, {
-    signal: AbortSignal.timeout(2_000),
+/** A page as JSON. Throws when there is no answer within a second, or not 200. */
+export async function readPage({ part, port }: Server, path: string): Promise<Readonly<Record<string, unknown>>> {
+  const answer = await fetch(`http://${part.place.host}:${port}${path}`, {
+    signal: AbortSignal.timeout(PAGE_MS),
     redirect: 'manual',
   })
-  if (answer.status !== 200) throw new Error(`${path}: ${answer.status}`)
+  if (answer.status !== 200) throw new Error(`${part.name}${path}: ${answer.status}`)
   return (await answer.json()) as Record<string, unknown>
 }
 
-async function findLeader(ports: readonly number[]): Promise<number | undefined> {
-  for (const port of ports) {
-    const metrics = await readPage(port, '/metrics/snapshot').catch(() => undefined)
-    if (metrics?.['master/elected'] === 1) return port
-  }
-  return undefined
+async function serversAt(
+  places: readonly Place[],
+  wanted: number,
+): Promise<{ readonly place: Place; readonly port: number }[]> {
+  const isLoopback = places.every(({ host }) => host === places[0]?.host)
+  // Asked for together, so that two never get the same.
+  const shared = isLoopback ? await places[0]?.ports(places.map(() => wanted)) : undefined
+  return places.map((place, at) => ({ place, port: shared?.[at] ?? wanted }))
 }
 
-function send(pid: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(pid, signal)
-  } catch {
-    // It has ended by itself.
-  }
+function masterCommand({ host }: Place, port: number, zk: string): string[] {
+  const election = [`--zk=${zk}`, `--zk_session_timeout=${SESSION_MS}ms`]
+  const pings = ['--agent_ping_timeout=1secs', '--max_agent_ping_timeouts=3', '--agent_reregister_timeout=15secs']
+  return isthmus('master', `--ip=${host}`, `--port=${port}`, ...election, ...pings)
+}
+
+function agentCommand(agent: {
+  readonly place: Place
+  readonly port: number
+  readonly address: string
+  readonly workDir: string
+}): string[] {
+  const { place, port, address, workDir } = agent
+  const master = [`--master=${address}`, `--zk_session_timeout=${SESSION_MS}ms`, '--registration_backoff_factor=300ms']
+  return isthmus(
+    'agent',
+    `--ip=${place.host}`,
+    `--port=${port}`,
+    ...master,
+    `--work_dir=${workDir}`,
+    `--resources=${RESOURCES}`,
+  )
+}
+
+function isthmus(...args: readonly string[]): string[] {
+  return [process.execPath, '--conditions=source', CLI, ...args]
+}
+
+async function findLeader(masters: readonly Server[]): Promise<Server | undefined> {
+  const found = await Promise.all(
+    masters.map(async (master) => {
+      const metrics = await readPage(master, '/metrics/snapshot').catch(() => undefined)
+      return metrics?.['master/elected'] === 1 ? master : undefined
+    }),
+  )
+  return found.find((master) => master !== undefined)
 }

@@ -1,105 +1,97 @@
-// What a framework was promised, and what really ran: every launch, every update, and what each task wrote by itself. At the end
-// all three have to agree.
+// The books of chaos: what a framework did and was told, line by line as it happened, beside what every task wrote by itself.
+//
+//   <folder>/ledger.jsonl     one LedgerLine a line, written by the framework before the call it tells of leaves
+//   <folder>/tasks/<id>       a line for each start of the task
+//   <folder>/tasks/<id>.end   a line for each time it ran to its end
+//
+// check-history.ts says whether they agree.
 
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { isTerminal } from '@isthmus/core/framework/task-states'
 import type { TaskState } from '@isthmus/proto/gen/mesos'
 
-/** States that a task may end in without having run to its end. */
-const LOST: readonly TaskState[] = [
-  'TASK_LOST',
-  'TASK_DROPPED',
-  'TASK_UNREACHABLE',
-  'TASK_GONE',
-  'TASK_GONE_BY_OPERATOR',
-]
-
-/** One task of the ledger. */
-export interface Entry {
-  readonly taskId: string
-  readonly agentId: string
-  /** What it ends with when nothing happens to it. */
-  readonly exitCode: number
-  /** States told, in order; repeats left out. */
-  readonly states: TaskState[]
+/** What the framework is told when it starts. */
+export interface LedgerFrameworkOrder {
+  readonly master: string
+  readonly folder: string
+  readonly seed: number
+  /** Tasks that run until the end, at most. */
+  readonly longTasksMax: number
 }
 
-/** The books of one framework. */
-export class Ledger {
-  readonly entries = new Map<string, Entry>()
-  /** What must never happen, as it is seen. */
-  readonly problems: string[] = []
-  readonly #folder: string
+/** The environment variable by which its tasks are known; its value begins with the folder. */
+export const TASK_MARK = 'ISTHMUS_CHAOS_TASK'
+/** What each task takes. */
+export const NEEDS = { cpus: 0.5, memoryMb: 32 } as const
 
-  /** `folder` is where tasks write: `<id>` gets a line for each start, `<id>.end` one for an end. */
-  constructor(folder: string) {
-    this.#folder = folder
-  }
-
+/** One thing the framework did or was told. */
+export type LedgerLine =
+  /** The scheduler began, the first time or after it was killed. */
+  | { readonly kind: 'began' }
+  | { readonly kind: 'subscribed'; readonly frameworkId: string }
   /** A task is about to be launched. */
-  launched(taskId: string, agentId: string, exitCode: number): void {
-    this.entries.set(taskId, { taskId, agentId, exitCode, states: [] })
-  }
-
-  /** An update came. */
-  updated(taskId: string, state: TaskState): void {
-    const entry = this.entries.get(taskId)
-    if (entry === undefined) {
-      this.problems.push(`${taskId}: ${state} of a task that was never launched`)
-      return
+  | { readonly kind: 'launched'; readonly taskId: string; readonly agentId: string; readonly exitCode: number }
+  /** Its kill is about to be asked for. */
+  | { readonly kind: 'killed'; readonly taskId: string }
+  /** An update; one with `uuid` is acknowledged after this line is written. */
+  | {
+      readonly kind: 'updated'
+      readonly taskId: string
+      readonly state: TaskState
+      readonly uuid?: string | undefined
+      readonly reason?: string | undefined
     }
-    const last = entry.states.at(-1)
-    if (last === state) return
-    const isReturn = last === 'TASK_UNREACHABLE'
-    if (hasEnded(last) && !isReturn) {
-      this.problems.push(`${taskId}: ${state} after ${last}`)
+  /** What must never happen, as the framework saw it. */
+  | { readonly kind: 'problem'; readonly text: string }
+
+/** What was written about one run. */
+export interface History {
+  readonly lines: readonly LedgerLine[]
+  /** How often each task started, by id. */
+  readonly starts: ReadonlyMap<string, number>
+  /** How often each task ran to its end, by id. */
+  readonly ends: ReadonlyMap<string, number>
+}
+
+/** The files of a run. */
+export class Ledger {
+  readonly tasksFolder: string
+  readonly #file: string
+
+  /** `folder` is made when it is missing. */
+  constructor(folder: string) {
+    this.tasksFolder = join(folder, 'tasks')
+    this.#file = join(folder, 'ledger.jsonl')
+    mkdirSync(this.tasksFolder, { recursive: true })
+  }
+
+  /** Returns when the line is in the file: a framework that is killed after that has written it. */
+  write(line: LedgerLine): void {
+    appendFileSync(this.#file, `${JSON.stringify(line)}\n`)
+  }
+
+  /** The lines written so far. A last line that was not finished is left out. */
+  lines(): LedgerLine[] {
+    if (!existsSync(this.#file)) return []
+    const lines = readFileSync(this.#file, 'utf8').split('\n')
+    lines.pop()
+    return lines.map((line) => JSON.parse(line) as LedgerLine)
+  }
+
+  /** Everything that was written, by the framework and by the tasks. */
+  history(): History {
+    const starts = new Map<string, number>()
+    const ends = new Map<string, number>()
+    for (const name of readdirSync(this.tasksFolder)) {
+      const count = readFileSync(join(this.tasksFolder, name), 'utf8').split('\n').length - 1
+      if (name.endsWith('.end')) ends.set(name.slice(0, -'.end'.length), count)
+      else starts.set(name, count)
     }
-    entry.states.push(state)
-  }
-
-  /** Tasks whose end was not told yet. */
-  open(): Entry[] {
-    return [...this.entries.values()].filter(({ states }) => !hasEnded(states.at(-1)))
-  }
-
-  /** Compares what was told with what ran; returns what does not agree. */
-  check(): string[] {
-    const problems = [...this.problems]
-    for (const entry of this.entries.values()) problems.push(...this.#checkEntry(entry))
-    for (const name of readdirSync(this.#folder)) {
-      if (!this.entries.has(name.replace(/\.end$/, ''))) problems.push(`${name}: ran, and was never launched`)
-    }
-    return problems
-  }
-
-  #checkEntry({ taskId, states, exitCode }: Entry): string[] {
-    const told = states.join(' ')
-    const starts = this.#lines(taskId)
-    const ends = this.#lines(`${taskId}.end`)
-    const last = states.at(-1)
-    const problems: string[] = []
-    if (starts > 1) problems.push(`${taskId}: started ${starts} times (${told})`)
-    if (!hasEnded(last)) problems.push(`${taskId}: its end was never told (${told})`)
-    const expected: TaskState = exitCode === 0 ? 'TASK_FINISHED' : 'TASK_FAILED'
-    if (last === 'TASK_FINISHED' && (ends !== 1 || exitCode !== 0)) {
-      problems.push(`${taskId}: TASK_FINISHED, but it ended ${ends} times, exit code ${exitCode}`)
-    }
-    if (ends === 1 && last !== expected && !isLost(last)) problems.push(`${taskId}: ran to its end, told ${told}`)
-    return problems
-  }
-
-  #lines(name: string): number {
-    const path = join(this.#folder, name)
-    return existsSync(path) ? readFileSync(path, 'utf8').split('\n').length - 1 : 0
+    return { lines: this.lines(), starts, ends }
   }
 }
 
-/** Says whether a state leaves open what became of the task. */
-export function isLost(state: TaskState | undefined): boolean {
-  return state !== undefined && LOST.includes(state)
-}
-
-function hasEnded(state: TaskState | undefined): boolean {
-  return state !== undefined && isTerminal(state)
+/** Says whether a task runs until it is let go. */
+export function isLong(taskId: string): boolean {
+  return taskId.startsWith('long-')
 }

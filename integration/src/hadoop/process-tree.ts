@@ -61,6 +61,18 @@ export function findTree(marks: TreeMarks, known: ReadonlySet<number> = new Set(
   return [...members].filter((pid) => alive.has(pid))
 }
 
+/** Finds the living processes with an environment entry that starts with this; the first such entry, by process id. */
+export function listMarked(prefix: string): ReadonlyMap<number, string> {
+  const found = new Map<number, string>()
+  for (const { pid } of listProcesses()) {
+    const entry = readProc(`/proc/${pid}/environ`)
+      .split('\0')
+      .find((line) => line.startsWith(prefix))
+    if (entry !== undefined) found.set(pid, entry)
+  }
+  return found
+}
+
 function addDescendants(processes: readonly ProcessEntry[], members: Set<number>): void {
   const children = new Map<number, number[]>()
   for (const { pid, parent } of processes) {
