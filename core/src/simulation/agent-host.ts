@@ -13,11 +13,12 @@ import { type AgentState, createAgent } from '../agent/state.ts'
 import { nextFraction } from '../base/random.ts'
 import { withKept } from '../resources/checkpointed.ts'
 import { Resources } from '../resources/resources.ts'
+import type { HostClock } from './clocks.ts'
 import { SimulatedContainers } from './containers.ts'
 import type { LinkAnswer, LinkLine } from './master-lines.ts'
 import type { MasterProcess } from './master-process.ts'
-import { HostTimers } from './schedule.ts'
 import type { Surroundings } from './surroundings.ts'
+import { HostTimers } from './timers.ts'
 import { mustHold } from './violation.ts'
 
 /** A machine that runs tasks. */
@@ -55,6 +56,7 @@ export class AgentHost implements SimulatedAgent {
   #disk: AgentOptions['kept']
   readonly #world: Surroundings
   readonly #options: MachineOptions
+  #clock: HostClock
   #timers: HostTimers<AgentTimer>
   #containers: SimulatedContainers
   #state: AgentState | undefined
@@ -70,6 +72,7 @@ export class AgentHost implements SimulatedAgent {
     this.ip = `10.${1 + (number >> 16)}.${(number >> 8) & 255}.${number & 255}`
     this.#world = world
     this.#options = options
+    this.#clock = world.clocks.start()
     this.#timers = this.#newTimers()
     this.#containers = this.#newContainers()
   }
@@ -92,7 +95,7 @@ export class AgentHost implements SimulatedAgent {
   start(): void {
     if (this.#state !== undefined) return
     const { host, resources, seed } = this.#options
-    const { schedule, see } = this.#world
+    const { see } = this.#world
     const port = 5051
     this.#life += 1
     this.#state = createAgent({
@@ -104,11 +107,11 @@ export class AgentHost implements SimulatedAgent {
       capabilities: AGENT_CAPABILITIES,
       workDir: '/var/lib/isthmus',
       seed: seed + this.#life,
-      startedAtMs: schedule.nowMs,
+      startedAtMs: this.#clock.nowMs,
       kept: this.#kept(),
     })
     see({ kind: 'agentStarted', host })
-    this.#post({ kind: 'masterDetected', atMs: schedule.nowMs })
+    this.#post({ kind: 'masterDetected', atMs: this.#clock.nowMs })
   }
 
   /** What an earlier agent on this machine left on its disk, laid over what the machine has. */
@@ -123,7 +126,7 @@ export class AgentHost implements SimulatedAgent {
   /** The agent learns that another master leads; its link is left to the machine, as by the real shell. */
   masterMoved(): void {
     if (this.#line !== undefined && this.#master === this.#world.master().newest) return
-    this.#post({ kind: 'masterDetected', atMs: this.#world.schedule.nowMs })
+    this.#post({ kind: 'masterDetected', atMs: this.#clock.nowMs })
   }
 
   /** The machine loses power; nobody starts it again here. */
@@ -146,18 +149,22 @@ export class AgentHost implements SimulatedAgent {
     this.#line = undefined
     this.#timers.clear()
     this.#containers.crash()
+    this.#clock = this.#world.clocks.start()
     this.#timers = this.#newTimers()
     this.#containers = this.#newContainers()
     this.#world.see({ kind: 'agentEnded', host: this.host, why })
   }
 
   #newTimers(): HostTimers<AgentTimer> {
-    const { schedule } = this.#world
-    return new HostTimers(schedule, (timer) => this.#post({ kind: 'timerFired', atMs: schedule.nowMs, timer }))
+    const clock = this.#clock
+    return new HostTimers(this.#world.schedule, clock, (timer) =>
+      this.#post({ kind: 'timerFired', atMs: clock.nowMs, timer }),
+    )
   }
 
   #newContainers(): SimulatedContainers {
-    return new SimulatedContainers(this.#world, this.host, (event) => this.#post(event))
+    const { host } = this
+    return new SimulatedContainers(this.#world, { host, clock: this.#clock, post: (event) => this.#post(event) })
   }
 
   #post(event: AgentEvent): void {
@@ -255,7 +262,7 @@ export class AgentHost implements SimulatedAgent {
   }
 
   #answered(answer: LinkAnswer): void {
-    const atMs = this.#world.schedule.nowMs
+    const atMs = this.#clock.nowMs
     switch (answer.kind) {
       case 'opened':
         this.#post({ kind: 'linkOpened', atMs })
@@ -276,7 +283,7 @@ export class AgentHost implements SimulatedAgent {
   #linkLost(line: LinkLine, reason: string): void {
     if (this.#line !== line) return
     this.#line = undefined
-    this.#post({ kind: 'linkClosed', atMs: this.#world.schedule.nowMs, reason })
+    this.#post({ kind: 'linkClosed', atMs: this.#clock.nowMs, reason })
   }
 
   #store({ resources, operations }: Extract<AgentEffect, { kind: 'storeResources' }>): void {
@@ -286,7 +293,7 @@ export class AgentHost implements SimulatedAgent {
     schedule.after(1 + STORE_MS * factor * nextFraction(random), () => {
       if (life !== this.#life) return
       this.#disk = { resources, operations }
-      this.#post({ kind: 'resourcesStored', atMs: schedule.nowMs })
+      this.#post({ kind: 'resourcesStored', atMs: this.#clock.nowMs })
     })
   }
 
@@ -295,7 +302,7 @@ export class AgentHost implements SimulatedAgent {
     const life = this.#life
     schedule.after(1, () => {
       const outcome = { kind: 'failed', message: 'nothing is checked here' } as const
-      if (life === this.#life) this.#post({ kind: 'checkFinished', atMs: schedule.nowMs, checkId, outcome })
+      if (life === this.#life) this.#post({ kind: 'checkFinished', atMs: this.#clock.nowMs, checkId, outcome })
     })
   }
 

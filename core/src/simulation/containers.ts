@@ -2,6 +2,7 @@ import type { Event } from '@isthmus/proto/gen/executor'
 import type { ContainerSpec } from '../agent/effects.ts'
 import type { AgentEvent } from '../agent/events.ts'
 import { nextFraction } from '../base/random.ts'
+import type { Clock } from './clocks.ts'
 import { ExecutorProcess } from './executor-process.ts'
 import type { SeenContainer } from './sightings.ts'
 import type { Surroundings } from './surroundings.ts'
@@ -22,6 +23,13 @@ export type ProcessEvent = Extract<
   { kind: 'containerStarted' | 'containerLaunchFailed' | 'containerExited' | 'executorCalled' }
 >
 
+/** What the processes of a machine need of it. */
+export interface ContainersOptions {
+  readonly host: string
+  readonly clock: Clock
+  readonly post: (event: ProcessEvent) => void
+}
+
 interface Running {
   readonly seen: SeenContainer
   readonly spec: ContainerSpec
@@ -35,6 +43,7 @@ interface Running {
 export class SimulatedContainers {
   readonly #world: Surroundings
   readonly #host: string
+  readonly #clock: Clock
   readonly #post: (event: ProcessEvent) => void
   readonly #all = new Map<string, Running>()
   /** Executors that wait for an answer to their SUBSCRIBE, and those that have a stream. */
@@ -43,9 +52,10 @@ export class SimulatedContainers {
   #pids = 100
   #requests = 0
 
-  constructor(world: Surroundings, host: string, post: (event: ProcessEvent) => void) {
+  constructor(world: Surroundings, { host, clock, post }: ContainersOptions) {
     this.#world = world
     this.#host = host
+    this.#clock = clock
     this.#post = post
   }
 
@@ -110,13 +120,13 @@ export class SimulatedContainers {
     if (health.fullDisks.has(this.#host)) {
       this.#forget(container)
       const message = 'no space left on device'
-      this.#post({ kind: 'containerLaunchFailed', atMs: schedule.nowMs, containerId, phase: 'sandbox', message })
+      this.#post({ kind: 'containerLaunchFailed', atMs: this.#clock.nowMs, containerId, phase: 'sandbox', message })
       return
     }
     container.phase = 'running'
     const isTask = container.seen.taskId !== ''
     if (isTask) see({ kind: 'containerStarted', container: container.seen })
-    this.#post({ kind: 'containerStarted', atMs: schedule.nowMs, containerId, pid: this.#pids++ })
+    this.#post({ kind: 'containerStarted', atMs: this.#clock.nowMs, containerId, pid: this.#pids++ })
     if (!isTask) {
       this.#startExecutor(container)
       return
@@ -127,12 +137,13 @@ export class SimulatedContainers {
 
   #startExecutor(container: Running): void {
     const executor: ExecutorProcess = new ExecutorProcess(this.#world, {
+      clock: this.#clock,
       container: container.seen,
       executorId: container.spec.environment.MESOS_EXECUTOR_ID ?? '',
       call: (call) => {
         const requestId = `x${this.#requests++}`
         if (call.type === 'SUBSCRIBE') this.#subscribing.set(requestId, executor)
-        this.#post({ kind: 'executorCalled', atMs: this.#world.schedule.nowMs, requestId, call })
+        this.#post({ kind: 'executorCalled', atMs: this.#clock.nowMs, requestId, call })
         this.#subscribing.delete(requestId)
       },
       exit: (waitStatus) => this.#end(container, waitStatus),
@@ -149,7 +160,7 @@ export class SimulatedContainers {
   #end(container: Running, waitStatus: number): void {
     if (container.phase === 'ended') return
     const { containerId } = container.seen
-    const atMs = this.#world.schedule.nowMs
+    const atMs = this.#clock.nowMs
     const hasRun = container.phase === 'running'
     this.#forget(container)
     if (hasRun) {

@@ -1,6 +1,7 @@
 import type { Call, Event } from '@isthmus/proto/gen/executor'
 import type { TaskInfo, TaskState } from '@isthmus/proto/gen/mesos'
 import { nextFraction, nextUuidBytes } from '../base/random.ts'
+import type { Clock } from './clocks.ts'
 import type { SeenContainer } from './sightings.ts'
 import type { Surroundings } from './surroundings.ts'
 
@@ -20,6 +21,7 @@ const COMMAND = /^run (\d+) exit (\d+)$/
 export interface ExecutorOptions {
   /** Its own container, without a task. */
   readonly container: SeenContainer
+  readonly clock: Clock
   readonly executorId: string
   /** Calls its agent; an answer to SUBSCRIBE comes by `opened`. */
   readonly call: (call: Call) => void
@@ -111,7 +113,7 @@ export class ExecutorProcess {
   }
 
   #update(taskId: string, state: TaskState, message?: string): void {
-    const { schedule, random } = this.#world
+    const { random } = this.#world
     this.#unacknowledged += 1
     this.#call({
       type: 'UPDATE',
@@ -122,7 +124,7 @@ export class ExecutorProcess {
           message,
           source: 'SOURCE_EXECUTOR',
           uuid: nextUuidBytes(random),
-          timestamp: schedule.nowMs / 1000,
+          timestamp: this.#options.clock.nowMs / 1000,
         },
       },
     })

@@ -14,10 +14,11 @@ import type { FrameworkEffect, FrameworkNotice } from '../framework/effects.ts'
 import type { FrameworkEvent, FrameworkTimer } from '../framework/events.ts'
 import { createFramework, type FrameworkState, step } from '../framework/framework.ts'
 import { acceptInverseOffers, declineInverseOffers } from '../framework/inverse-offers.ts'
+import type { HostClock } from './clocks.ts'
 import { Program } from './program.ts'
-import { HostTimers } from './schedule.ts'
 import { SchedulerLines } from './scheduler-lines.ts'
 import type { Surroundings } from './surroundings.ts'
+import { HostTimers } from './timers.ts'
 import { Violation } from './violation.ts'
 import type { WorkloadFramework } from './workload.ts'
 
@@ -29,7 +30,8 @@ export class FrameworkHost {
   readonly name: string
   readonly program: Program
   readonly #world: Surroundings
-  readonly #timers: HostTimers<FrameworkTimer>
+  #clock: HostClock
+  #timers: HostTimers<FrameworkTimer>
   readonly #lines: SchedulerLines
   #state: FrameworkState
   #isUp = false
@@ -41,10 +43,9 @@ export class FrameworkHost {
     this.name = spec.name
     this.program = new Program(spec)
     this.#world = world
-    this.#timers = new HostTimers(world.schedule, (timer) =>
-      this.#post({ kind: 'timerFired', atMs: world.schedule.nowMs, timer }),
-    )
-    this.#lines = new SchedulerLines(world, spec.name, (event) => this.#post(event))
+    this.#clock = world.clocks.start()
+    this.#timers = this.#newTimers()
+    this.#lines = new SchedulerLines(world, spec.name, (event) => this.#post({ ...event, atMs: this.#clock.nowMs }))
     this.#state = createFramework({ info: infoOf(spec) })
   }
 
@@ -65,7 +66,7 @@ export class FrameworkHost {
   /** The process starts. */
   start(): void {
     this.#isUp = true
-    this.#post({ kind: 'started', atMs: this.#world.schedule.nowMs })
+    this.#post({ kind: 'started', atMs: this.#clock.nowMs })
     this.#later(LOOK_EVERY_MS, () => this.#lookAround())
   }
 
@@ -110,7 +111,16 @@ export class FrameworkHost {
     this.#isUp = false
     this.#life += 1
     this.#timers.clear()
+    this.#clock = this.#world.clocks.start()
+    this.#timers = this.#newTimers()
     this.#lines.forget()
+  }
+
+  #newTimers(): HostTimers<FrameworkTimer> {
+    const clock = this.#clock
+    return new HostTimers(this.#world.schedule, clock, (timer) =>
+      this.#post({ kind: 'timerFired', atMs: clock.nowMs, timer }),
+    )
   }
 
   #later(delayMs: number, run: () => void): void {
@@ -122,7 +132,7 @@ export class FrameworkHost {
 
   #lookAround(): void {
     this.#later(LOOK_EVERY_MS, () => this.#lookAround())
-    this.#perform(this.program.look(this.#state, this.#world.schedule.nowMs))
+    this.#perform(this.program.look(this.#state, this.#clock.nowMs))
   }
 
   #post(event: FrameworkEvent): void {
@@ -194,9 +204,9 @@ export class FrameworkHost {
   }
 
   #updated({ status }: Extract<FrameworkNotice, { kind: 'taskUpdated' }>): void {
-    const { schedule, see } = this.#world
+    const { see } = this.#world
     see({ kind: 'updateHeard', framework: this.name, frameworkId: this.#state.frameworkId?.value ?? '', status })
-    this.#perform(this.program.updated(this.#state, status, schedule.nowMs))
+    this.#perform(this.program.updated(this.#state, status, this.#clock.nowMs))
     const entry = this.program.ledger.get(status.task_id.value)
     const killAfterSeconds = entry?.unit.job.killAfterSeconds ?? 0
     if (entry === undefined || status.state !== 'TASK_RUNNING' || killAfterSeconds === 0 || entry.killAsked) return

@@ -11,13 +11,14 @@ import { checkInvariants } from '../master/invariants.ts'
 import { createMaster, step } from '../master/master.ts'
 import { type MasterFlags, masterOptions } from '../master/options.ts'
 import type { MasterState } from '../master/state.ts'
+import type { HostClock } from './clocks.ts'
 import { type LinkLine, MasterLines, type SchedulerLine } from './master-lines.ts'
 import type { Connection } from './network.ts'
 import type { RegistrySession } from './registry.ts'
-import { HostTimers } from './schedule.ts'
 import type { SchedulerRequest } from './scheduler-lines.ts'
 import type { Sighting } from './sightings.ts'
 import type { Surroundings } from './surroundings.ts'
+import { HostTimers } from './timers.ts'
 
 /** How a master is started and watched. */
 export interface MasterProcessOptions {
@@ -39,6 +40,7 @@ export class MasterProcess {
   readonly #world: Surroundings
   readonly #options: MasterProcessOptions
   readonly #masterId: string
+  readonly #clock: HostClock
   readonly #timers: HostTimers<MasterTimer>
   readonly #lines = new MasterLines()
   #state: MasterState | undefined
@@ -46,12 +48,14 @@ export class MasterProcess {
   #steps = 0
 
   constructor(world: Surroundings, options: MasterProcessOptions) {
-    const { schedule } = world
     this.#world = world
     this.#options = options
     this.#masterId = `m${options.number}`
     this.host = `master-${options.number}`
-    this.#timers = new HostTimers(schedule, (timer) => this.#post({ kind: 'timerFired', atMs: schedule.nowMs, timer }))
+    this.#clock = world.clocks.start()
+    this.#timers = new HostTimers(world.schedule, this.#clock, (timer) =>
+      this.#post({ kind: 'timerFired', atMs: this.#clock.nowMs, timer }),
+    )
   }
 
   /** What it knows, to read; undefined when it has ended. */
@@ -65,9 +69,9 @@ export class MasterProcess {
 
   /** It is elected. */
   start(): void {
-    const { schedule, seams } = this.#world
+    const { seams } = this.#world
     const { flags, registry, seed, number } = this.#options
-    const atMs = schedule.nowMs
+    const atMs = this.#clock.nowMs
     const identity = {
       masterId: this.#masterId,
       hostname: `${this.host}.world`,
@@ -117,7 +121,7 @@ export class MasterProcess {
         const streamId = this.#lines.streamLost(line)
         if (streamId === undefined) return
         this.#see({ kind: 'streamClosed', streamId })
-        this.#post({ kind: 'streamClosed', atMs: this.#world.schedule.nowMs, streamId })
+        this.#post({ kind: 'streamClosed', atMs: this.#clock.nowMs, streamId })
       },
     )
   }
@@ -136,13 +140,13 @@ export class MasterProcess {
         const linkId = this.#lines.linkLost(line)
         if (linkId === undefined) return
         this.#see({ kind: 'linkClosed', linkId })
-        this.#post({ kind: 'agentLinkClosed', atMs: this.#world.schedule.nowMs, linkId })
+        this.#post({ kind: 'agentLinkClosed', atMs: this.#clock.nowMs, linkId })
       },
     )
   }
 
   #agentSaid(line: LinkLine, message: AgentMessage): void {
-    const atMs = this.#world.schedule.nowMs
+    const atMs = this.#clock.nowMs
     const link = this.#lines.linkOf(line)
     if (link === undefined) {
       const requestId = this.#lines.request({ link: line, message })
@@ -163,7 +167,7 @@ export class MasterProcess {
     }
     const requestId = this.#lines.request({ operator: { call, answered } })
     this.#see({ kind: 'operated', call })
-    this.#post({ kind: 'operatorCalled', atMs: this.#world.schedule.nowMs, requestId, call })
+    this.#post({ kind: 'operatorCalled', atMs: this.#clock.nowMs, requestId, call })
   }
 
   /** One that has ended refuses. */
@@ -179,7 +183,7 @@ export class MasterProcess {
 
   #called(requestId: string, { call, streamId }: SchedulerRequest): void {
     this.#see({ kind: 'called', streamId, call })
-    this.#post({ kind: 'schedulerCalled', atMs: this.#world.schedule.nowMs, requestId, call, streamId })
+    this.#post({ kind: 'schedulerCalled', atMs: this.#clock.nowMs, requestId, call, streamId })
   }
 
   #post(event: MasterEvent): void {
@@ -273,11 +277,11 @@ export class MasterProcess {
     const { schedule, seams } = this.#world
     if (seams.answersBeforeStored === true) {
       this.#options.registry.write(records, () => {})
-      schedule.after(0, () => this.#post({ kind: 'registryCommitted', atMs: schedule.nowMs, token }))
+      schedule.after(0, () => this.#post({ kind: 'registryCommitted', atMs: this.#clock.nowMs, token }))
       return
     }
     this.#options.registry.write(records, (problem) => {
-      const atMs = schedule.nowMs
+      const atMs = this.#clock.nowMs
       if (problem === undefined) this.#post({ kind: 'registryCommitted', atMs, token })
       else this.#post({ kind: 'registryFailed', atMs, token, reason: problem })
     })

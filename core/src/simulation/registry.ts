@@ -96,9 +96,11 @@ export class SimulatedRegistry {
     let isLost = false
     for (const write of this.#waiting.splice(0)) {
       cancel(write.appointment)
-      isLost ||= nextFraction(this.#options.random) < 0.5
-      if (!isLost) this.#store(write.records, write.session)
-      const problem = isLost ? 'another master has taken over' : undefined
+      const isCurrent = write.session === this.#session
+      if (isCurrent) isLost ||= nextFraction(this.#options.random) < 0.5
+      const isStored = isCurrent && !isLost
+      if (isStored) this.#store(write.records, write.session)
+      const problem = isStored ? undefined : 'another master has taken over'
       this.#options.schedule.at(write.appointment.atMs, () => write.answered(problem))
     }
   }

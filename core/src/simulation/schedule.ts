@@ -88,35 +88,3 @@ export class Schedule {
 export function cancel(appointment: Appointment | undefined): void {
   if (appointment !== undefined) appointment.run = undefined
 }
-
-/** The timers of one machine: by key, a key set again replaces the earlier one. */
-export class HostTimers<Timer> {
-  readonly #schedule: Schedule
-  readonly #fired: (timer: Timer) => void
-  readonly #byKey = new Map<string, Appointment>()
-
-  constructor(schedule: Schedule, fired: (timer: Timer) => void) {
-    this.#schedule = schedule
-    this.#fired = fired
-  }
-
-  set(key: string, timer: Timer, atMs: number): void {
-    cancel(this.#byKey.get(key))
-    const appointment = this.#schedule.at(atMs, () => {
-      this.#byKey.delete(key)
-      this.#fired(timer)
-    })
-    this.#byKey.set(key, appointment)
-  }
-
-  cancel(key: string): void {
-    cancel(this.#byKey.get(key))
-    this.#byKey.delete(key)
-  }
-
-  /** Forgets all: the machine ended. */
-  clear(): void {
-    for (const appointment of this.#byKey.values()) cancel(appointment)
-    this.#byKey.clear()
-  }
-}

@@ -5,6 +5,7 @@ import type { Random } from '../base/random.ts'
 import type { MasterEffect } from '../master/effects.ts'
 import type { MasterEvent } from '../master/events.ts'
 import type { MasterState } from '../master/state.ts'
+import type { Clocks } from './clocks.ts'
 import type { Fate } from './fate.ts'
 import type { Masters } from './masters.ts'
 import type { Network } from './network.ts'
@@ -21,6 +22,7 @@ export interface Surroundings {
   readonly master: () => Masters
   readonly health: WorldHealth
   readonly fate: Fate
+  readonly clocks: Clocks
   readonly seams: Seams
 }
 

@@ -1,5 +1,7 @@
 import type { Resource } from '@isthmus/proto/gen/mesos'
 import type { MasterFlags, ReclaimFlags } from '../master/options.ts'
+import { type ClockErrors, RIGHT_CLOCKS } from './clocks.ts'
+import type { FaultLevel } from './faults.ts'
 import type { WorkloadAgents } from './workload.ts'
 
 /** Short waits, so that agents and masters are given up within a short world. */
@@ -15,6 +17,12 @@ const RECLAIM = { afterMs: 10_000, noticeMs: 10_000, maxGraceMs: 5_000 }
 export function flagsOf(seed: number): Partial<MasterFlags> {
   const reclaim: ReclaimFlags = { ...RECLAIM, policy: seed % 4 === 0 ? 'newest' : 'fewest' }
   return { ...WORLD_FLAGS, offerTimeoutMs: seed % 3 === 0 ? 10_000 : 0, reclaim: seed % 2 === 0 ? reclaim : undefined }
+}
+
+/** The clocks of some worlds are minutes or hours off, and run up to 1 % wrong. */
+export function clocksOf(seed: number, faults: FaultLevel): ClockErrors {
+  if (faults === 'none' || seed % 3 !== 1) return RIGHT_CLOCKS
+  return { offsetMs: seed % 2 === 0 ? 120_000 : 7_200_000, slew: 0.01 }
 }
 
 /** What a machine has. */

@@ -18,6 +18,7 @@ import { createRandom, nextFraction, nextUint32, type Random } from '../base/ran
 import { AgentHost } from './agent-host.ts'
 import type { Checker } from './checkers/checker.ts'
 import { checkSums } from './checkers/sums.ts'
+import { Clocks } from './clocks.ts'
 import { Disorder, GOOD_LATENCY } from './disorder.ts'
 import { Fate } from './fate.ts'
 import { type FaultLevel, planFaults } from './faults.ts'
@@ -33,7 +34,7 @@ import type { Seams, Surroundings, WorldHealth } from './surroundings.ts'
 import { describe, Fingerprint } from './transcript.ts'
 import { Violation } from './violation.ts'
 import type { Workload, WorkloadAgents } from './workload.ts'
-import { flagsOf, resourcesOf } from './world-terms.ts'
+import { clocksOf, flagsOf, resourcesOf } from './world-terms.ts'
 
 /** What a world is made from. */
 export interface WorldOptions {
@@ -113,6 +114,7 @@ export class World implements Surroundings {
     brokenExecutorChance: 0,
   }
   readonly fate: Fate
+  readonly clocks: Clocks
   readonly seams: Seams
   readonly agents: readonly AgentHost[]
   readonly frameworks: readonly FrameworkHost[]
@@ -134,6 +136,7 @@ export class World implements Surroundings {
     this.#roots = createRandom(seed)
     this.random = createRandom(nextUint32(this.#roots))
     this.network = new Network(this.schedule, createRandom(nextUint32(this.#roots)), GOOD_LATENCY)
+    this.clocks = new Clocks(this.schedule, createRandom(nextUint32(this.#roots)), clocksOf(seed, options.faults))
     const registry = new SimulatedRegistry({
       schedule: this.schedule,
       random: createRandom(nextUint32(this.#roots)),

@@ -44,6 +44,8 @@ export interface RefusalBook {
   readonly role: string
   readonly resources: Resources
   readonly untilMs: number
+  /** So much earlier it may be over by the master's clock. */
+  readonly slackMs: number
   /** Of a DECLINE: all of it was refused. Of an ACCEPT only what was left. */
   readonly isExact: boolean
 }

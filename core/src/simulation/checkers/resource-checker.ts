@@ -72,7 +72,7 @@ export class ResourceChecker implements Checker {
     mustHold(!suppressed.has(offer.role), 'suppressed roles get no offers', () => `${offer.id} for ${framework.name}`)
     const refusal = refusals.find((one) => {
       const isSame = one.isExact && one.agentId === offer.agentId && one.role === offer.role
-      return isSame && one.untilMs > atMs && one.resources.contains(offer.resources)
+      return isSame && one.untilMs - one.slackMs > atMs && one.resources.contains(offer.resources)
     })
     mustHold(refusal === undefined, 'refusals hold', () => {
       return `${offer.id} of ${offer.agentId} was refused by ${framework.name} for ${refusal!.untilMs - atMs} ms more`

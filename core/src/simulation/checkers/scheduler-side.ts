@@ -7,6 +7,9 @@ import type { Books, FrameworkBook } from './books.ts'
 import type { Checker } from './checker.ts'
 import { bagOf, taskKey } from './holds.ts'
 
+/** How much a second of a master may be shorter than a real one, in milliseconds. */
+const CLOCK_SLACK_MS = 11
+
 /** Keeps the books of what schedulers and the master say to each other, and of what the master notes of frameworks. */
 export class SchedulerSide implements Checker {
   readonly #books: Books
@@ -82,7 +85,8 @@ export class SchedulerSide implements Checker {
       if (offer?.frameworkId !== framework.id) continue
       this.#books.dropOffer(offer)
       const { agentId, role, resources } = offer
-      if (seconds > 0) framework.refusals.push({ agentId, role, resources, untilMs: atMs + seconds * 1000, isExact })
+      const [untilMs, slackMs] = [atMs + seconds * 1000, seconds * CLOCK_SLACK_MS]
+      if (seconds > 0) framework.refusals.push({ agentId, role, resources, untilMs, slackMs, isExact })
     }
   }
 
