@@ -3,7 +3,7 @@
 import type { Attribute } from '@isthmus/proto/gen/mesos'
 import { ok, type Result, reject } from '../base/result.ts'
 import { parseValue } from './parse.ts'
-import { printRanges } from './ranges.ts'
+import { printRanges, type Range } from './ranges.ts'
 
 /**
  * Reads attributes of type TEXT, RANGES and SCALAR, in the order written; a name may come several times. Everything behind the first `:` is
@@ -47,9 +47,14 @@ function parseAttribute(part: string): Attribute | string {
 }
 
 /** `abc`, `1.5` or `[1-3]`: the value as text, as legacy pages and offer constraints see it. */
-export function printAttributeValue({ text, scalar, ranges }: Attribute): string {
+export function printAttributeValue(attribute: Attribute): string {
+  const { text, scalar } = attribute
   if (text !== undefined) return text.value
   if (scalar !== undefined) return String(scalar.value)
-  const list = (ranges?.range ?? []).map(({ begin, end }) => ({ begin: Number(begin), end: Number(end) }))
-  return printRanges(list)
+  return printRanges(rangesOf(attribute))
+}
+
+/** The ranges of an attribute of that type, as they were written; none of any other. */
+export function rangesOf({ ranges }: Attribute): Range[] {
+  return (ranges?.range ?? []).map(({ begin, end }) => ({ begin: Number(begin), end: Number(end) }))
 }
