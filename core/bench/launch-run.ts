@@ -131,7 +131,7 @@ function cutTasks(offer: Offer, most: number, firstNumber: number): TaskInfo[] {
 }
 
 /** User and system time of a process; the kernel counts 100 ticks a second. */
-function cpuMs(pid: number): number {
+export function cpuMs(pid: number): number {
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ')
   return (Number(fields[11]) + Number(fields[12])) * 10
 }

@@ -20,6 +20,7 @@ import { addToAllocator, createFramework } from './frameworks.ts'
 import { agentMessage, isTerminal, masterStatus } from './messages.ts'
 import { rescindAgentOffers } from './offers.ts'
 import { cancelRemoval } from './removals.ts'
+import { sameMessage } from './same-message.ts'
 import type { Agent, Framework, MasterTask } from './state.ts'
 import { publish } from './subscribers.ts'
 import { createTask } from './task-record.ts'
@@ -193,11 +194,11 @@ function tellReturned(turn: Turn, framework: Framework, task: MasterTask): void 
   })
 }
 
-/** Frameworks may have changed their info while the agent was away. */
+/** Frameworks may have changed their info while the agent was away. Most have not, and a whole pool may be coming back. */
 function refreshFrameworks(turn: Turn, agent: Agent, { frameworks = [] }: AgentMessageReregister): void {
   for (const info of frameworks) {
     const framework = turn.state.frameworks.get(info.id!.value)
-    if (framework === undefined || framework.recovered) continue
+    if (framework === undefined || framework.recovered || sameMessage(framework.info, info)) continue
     sendToAgent(turn, agent, { type: 'UPDATE_FRAMEWORK', framework_info: framework.info })
   }
 }

@@ -1,5 +1,5 @@
 import type { AgentMessage } from '@isthmus/proto/gen/agent-link'
-import type { ExecutorInfo, Task, TaskState } from '@isthmus/proto/gen/mesos'
+import type { ExecutorInfo, FrameworkInfo, Task, TaskState } from '@isthmus/proto/gen/mesos'
 import test from 'ava'
 import { Rehearsal, type StageAgent, type StageFramework, scalar } from './rehearsal.ts'
 
@@ -220,6 +220,22 @@ test('an agent that comes back in time keeps its tasks; those it does not know a
     ['REREGISTERED', 'UPDATE_FRAMEWORK', 'KILL_TASK', 'PING'],
   )
   t.is(stage.state.frameworks.get(framework.id)?.tasks.get('kept')?.state, 'TASK_RUNNING')
+})
+
+test('an agent that knows the framework as it is now is not told of it again', (t) => {
+  const stage = new Rehearsal()
+  const agent = stage.register()
+  const framework = stage.subscribe({ checkpoint: true })
+  stage.launch(framework, stage.task(agent, 'kept'))
+  const tasks = [reported(stage, agent, framework, 'kept', 'TASK_RUNNING')]
+  const told = (frameworks: readonly FrameworkInfo[]) => {
+    const linkId = stage.connect(reregister(agent, { tasks, frameworks })).linkId!
+    return stage.messages.get(linkId)!.map(({ type }) => type)
+  }
+  const now = stage.state.frameworks.get(framework.id)!.info
+  t.deepEqual(told([{ ...now }]), ['REREGISTERED', 'PING'])
+  t.deepEqual(told([{ ...now, name: 'before' }]), ['REREGISTERED', 'UPDATE_FRAMEWORK', 'PING'])
+  t.deepEqual(told([{ ...now, webui_url: 'http://f' }]), ['REREGISTERED', 'UPDATE_FRAMEWORK', 'PING'])
 })
 
 test('a second link takes over from the first', (t) => {

@@ -29,6 +29,7 @@ import { operationFromAgent } from './operation-status.ts'
 import { oversubscribed } from './oversubscription.ts'
 import type { RegistryRecord } from './registry.ts'
 import { cancelRemoval } from './removals.ts'
+import { sameMessage } from './same-message.ts'
 import type { Agent, Continuation, MasterState } from './state.ts'
 import { publish } from './subscribers.ts'
 import { sharedBag } from './task-record.ts'
@@ -96,7 +97,7 @@ function connectKnown(turn: Turn, requestId: string, reregister: AgentMessageRer
     return
   }
   const info = state.sharedFacts.infoOf(reregister.agent_info)
-  if (agent !== undefined && !agent.leaving && sameFacts(agent.info, info)) {
+  if (agent !== undefined && !agent.leaving && sameMessage(agent.info, info)) {
     readoptAgent(turn, agent, { linkId, reregister })
     return
   }
@@ -111,7 +112,7 @@ function connectKnown(turn: Turn, requestId: string, reregister: AgentMessageRer
     ...placeOf(reregister),
   }
   const isKept = admitted !== undefined && leavingAs(state, id) === undefined
-  if (isKept && agent === undefined && sameFacts(admitted.info, info)) admit(turn, then)
+  if (isKept && agent === undefined && sameMessage(admitted.info, info)) admit(turn, then)
   else commit(turn, admissionRecords(state, info, then), then)
 }
 
@@ -185,19 +186,6 @@ function validateReturn(reregister: AgentMessageReregister): string | undefined 
   }
   const nameless = frameworks.some(({ id: frameworkId }) => idError(frameworkId?.value ?? '') !== undefined)
   return nameless ? 'A framework has no valid id' : undefined
-}
-
-function sameFacts(one: AgentInfo, other: AgentInfo): boolean {
-  return factsOf(one) === factsOf(other)
-}
-
-/** The same text for the same facts, in whatever order their fields were set. */
-function factsOf(info: AgentInfo): string {
-  return JSON.stringify(info, (_, value: unknown) => {
-    if (typeof value === 'bigint') return Number(value)
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
-    return Object.fromEntries(Object.entries(value).sort(([one], [other]) => (one < other ? -1 : 1)))
-  })
 }
 
 /** The admission is stored: the agent joins the pool. */

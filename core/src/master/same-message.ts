@@ -4,8 +4,8 @@ export function sameMessage(one: unknown, other: unknown): boolean {
   if (typeof one !== 'object' || typeof other !== 'object' || one === null || other === null) {
     return (typeof one === 'bigint' || typeof other === 'bigint') && String(one) === String(other)
   }
-  const fields = new Set([...Object.keys(one), ...Object.keys(other)])
-  return [...fields].every((field) =>
-    sameMessage((one as Record<string, unknown>)[field], (other as Record<string, unknown>)[field]),
-  )
+  const [left, right] = [one as Record<string, unknown>, other as Record<string, unknown>]
+  for (const field in left) if (!sameMessage(left[field], right[field])) return false
+  for (const field in right) if (right[field] !== undefined && left[field] === undefined) return false
+  return true
 }
