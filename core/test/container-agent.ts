@@ -9,6 +9,8 @@ import { openFetcher } from '../src/io/fetcher/fetcher.ts'
 import type { Log } from '../src/io/observe/logger.ts'
 
 const [runtimeDir = '', workDir = '', isolation] = process.argv.slice(2)
+// Nobody listens any more once the test is over.
+process.stdout.on('error', () => process.exit(1))
 const tell = (kind: string, event: unknown): unknown => process.stdout.write(`${JSON.stringify({ kind, event })}\n`)
 const say = (message: string, fields?: unknown): unknown => tell('log', { message, fields })
 const log = { error: say, warn: say, info: say, debug: say } as unknown as Log

@@ -21,7 +21,7 @@ const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 const LONG_MS = 600_000
 const host = detectCgroups()
 if (host.kind === 'none') console.log(`launcher-survival.test: control groups are skipped, ${host.reason}`)
-const withCgroups = host.kind === 'none' ? test.skip : test
+const withCgroups = host.kind === 'none' ? test.skip : test.serial
 
 interface Told {
   readonly kind: 'started' | 'failed' | 'exited' | 'log' | 'answer' | 'error'
@@ -141,7 +141,7 @@ function untilFile(name: string): string {
   return `echo ready; while [ ! -e ${name} ]; do sleep 0.02; done; echo saw ${name}; exit 7`
 }
 
-test('a container runs on when its agent is killed; the next agent finds it, and hears its end', async (t) => {
+test.serial('a container runs on when its agent is killed; the next agent finds it, and hears its end', async (t) => {
   const world = openWorld(t)
   const first = world.startAgent()
   const pid = await first.launch('c', untilFile('go'))
@@ -156,7 +156,7 @@ test('a container runs on when its agent is killed; the next agent finds it, and
   t.is(world.output('c'), 'ready\nsaw go\n')
 })
 
-test('an end while no agent is there is kept until it is released, over more than one restart', async (t) => {
+test.serial('an end while no agent is there is kept until it is released, over more than one restart', async (t) => {
   const world = openWorld(t)
   const first = world.startAgent()
   const pid = await first.launch('c', untilFile('go'))
@@ -174,7 +174,7 @@ test('an end while no agent is there is kept until it is released, over more tha
   t.deepEqual(await world.startAgent().recover(), [])
 })
 
-test('an end that was told but not released is told to the next agent', async (t) => {
+test.serial('an end that was told but not released is told to the next agent', async (t) => {
   const world = openWorld(t)
   const first = world.startAgent()
   const pid = await first.launch('c', 'exit 3')
@@ -184,7 +184,7 @@ test('an end that was told but not released is told to the next agent', async (t
   t.deepEqual(await second.recover(), [{ containerId: 'c', pid, exit: { waitStatus: 3 << 8 } }] as never)
 })
 
-test('what does not survive its agent is killed with it, and nobody asks for its end', async (t) => {
+test.serial('what does not survive its agent is killed with it, and nobody asks for its end', async (t) => {
   const world = openWorld(t)
   const first = world.startAgent()
   const stays = await first.launch('s', 'sleep 1000')
@@ -196,7 +196,7 @@ test('what does not survive its agent is killed with it, and nobody asks for its
   t.deepEqual(await world.startAgent().recover(), [{ containerId: 's', pid: stays }])
 })
 
-test('a container whose agent does not come back in time is killed; its end says why', async (t) => {
+test.serial('a container whose agent does not come back in time is killed; its end says why', async (t) => {
   const world = openWorld(t)
   const first = world.startAgent()
   const [short, long] = [
@@ -217,7 +217,7 @@ test('a container whose agent does not come back in time is killed; its end says
   )
 })
 
-test('a launcher without agent and containers ends and takes its socket with it', async (t) => {
+test.serial('a launcher without agent and containers ends and takes its socket with it', async (t) => {
   const world = openWorld(t)
   const first = world.startAgent()
   await first.launch('c', 'sleep 1000', { survivesMs: 0 })
@@ -228,7 +228,7 @@ test('a launcher without agent and containers ends and takes its socket with it'
   t.deepEqual(readdirSync(join(world.folder(), 'containers')), [])
 })
 
-test('a second agent is refused while the first lives', async (t) => {
+test.serial('a second agent is refused while the first lives', async (t) => {
   const world = openWorld(t)
   const first = world.startAgent()
   await first.launch('c', 'sleep 1000')
@@ -238,7 +238,7 @@ test('a second agent is refused while the first lives', async (t) => {
 })
 
 for (const isAway of [false, true]) {
-  test(`a launcher is killed while its agent ${isAway ? 'is away' : 'lives'}: the containers run on`, async (t) => {
+  test.serial(`a launcher is killed while its agent ${isAway ? 'is away' : 'lives'}: the containers run on`, async (t) => {
     const world = openWorld(t)
     const first = world.startAgent()
     const pids = [await first.launch('a', untilFile('go')), await first.launch('b', 'setsid sleep 1000 & sleep 1000')]
@@ -263,7 +263,7 @@ for (const isAway of [false, true]) {
   })
 }
 
-test('an end while launcher and agent are both dead has no status; a kept one stays as it was', async (t) => {
+test.serial('an end while launcher and agent are both dead has no status; a kept one stays as it was', async (t) => {
   const world = openWorld(t)
   const first = world.startAgent()
   await first.launch('known', 'exit 5')
@@ -282,7 +282,7 @@ test('an end while launcher and agent are both dead has no status; a kept one st
   t.regex(exit?.reason ?? '', /nobody saw/)
 })
 
-test('what does not survive its agent is killed by the next launcher when both are dead', async (t) => {
+test.serial('what does not survive its agent is killed by the next launcher when both are dead', async (t) => {
   const world = openWorld(t)
   const first = world.startAgent()
   const pid = await first.launch('c', 'sleep 1000', { survivesMs: 0 })
@@ -297,7 +297,7 @@ test('what does not survive its agent is killed by the next launcher when both a
   await gone(pid)
 })
 
-test('a process of another boot is never taken for a container', async (t) => {
+test.serial('a process of another boot is never taken for a container', async (t) => {
   const world = openWorld(t)
   const first = world.startAgent()
   const pid = await first.launch('c', 'sleep 1000')
@@ -333,7 +333,7 @@ test('a process of another boot is never taken for a container', async (t) => {
   t.true(isRunning({ pid: innocent.pid!, startTicks }))
 })
 
-test('a launch that a killed launcher had begun is undone or known, never both', async (t) => {
+test.serial('a launch that a killed launcher had begun is undone or known, never both', async (t) => {
   const world = openWorld(t)
   const first = world.startAgent()
   const pid = await first.launch('c', 'sleep 1000')
@@ -354,7 +354,7 @@ test('a launch that a killed launcher had begun is undone or known, never both',
   t.false(runs(pid))
 })
 
-test('volumes, limits and output are as before for an agent that comes back', async (t) => {
+test.serial('volumes, limits and output are as before for an agent that comes back', async (t) => {
   const world = openWorld(t)
   const first = world.startAgent()
   const volume = {
@@ -378,14 +378,14 @@ test('volumes, limits and output are as before for an agent that comes back', as
   t.is((await second.exited('c')).waitStatus, 9)
 })
 
-test('agents with other work_dirs have other launchers', async (t) => {
+test.serial('agents with other work_dirs have other launchers', async (t) => {
   const [one, other] = [openWorld(t), openWorld(t)]
   const [first, second] = [one.startAgent(), other.startAgent()]
   await Promise.all([first.launch('c', 'sleep 1000'), second.launch('c', 'sleep 1000')])
   t.not(await first.launcherPid(), await second.launcherPid())
 })
 
-test('closing kills all, in the launcher of a returned agent too, and leaves nothing', async (t) => {
+test.serial('closing kills all, in the launcher of a returned agent too, and leaves nothing', async (t) => {
   const world = openWorld(t)
   const first = world.startAgent()
   const pid = await first.launch('c', 'setsid sleep 1000 & sleep 1000')
@@ -400,7 +400,7 @@ test('closing kills all, in the launcher of a returned agent too, and leaves not
   t.false(existsSync(folder))
 })
 
-test('a launcher that speaks another version says so and stays for its containers', async (t) => {
+test.serial('a launcher that speaks another version says so and stays for its containers', async (t) => {
   const world = openWorld(t)
   const first = world.startAgent()
   await first.launch('c', untilFile('go'))
@@ -425,7 +425,7 @@ test('a launcher that speaks another version says so and stays for its container
   t.true(runs(launcherPid))
 })
 
-test('a socket nobody listens on, and one that is no launcher, do not stop an agent', async (t) => {
+test.serial('a socket nobody listens on, and one that is no launcher, do not stop an agent', async (t) => {
   const world = openWorld(t)
   const first = world.startAgent()
   await first.launch('c', 'sleep 1000')
