@@ -18,7 +18,8 @@ import { temporaryFolder, until } from './programs.ts'
 
 const PROGRAM = fileURLToPath(new URL('./container-agent.ts', import.meta.url))
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
-const LONG_MS = 600_000
+/** More than any test takes; what an aborted one leaves is gone soon after. */
+const LONG_MS = 240_000
 const host = detectCgroups()
 if (host.kind === 'none') console.log(`launcher-survival.test: control groups are skipped, ${host.reason}`)
 const withCgroups = host.kind === 'none' ? test.skip : test.serial
@@ -238,29 +239,32 @@ test.serial('a second agent is refused while the first lives', async (t) => {
 })
 
 for (const isAway of [false, true]) {
-  test.serial(`a launcher is killed while its agent ${isAway ? 'is away' : 'lives'}: the containers run on`, async (t) => {
-    const world = openWorld(t)
-    const first = world.startAgent()
-    const pids = [await first.launch('a', untilFile('go')), await first.launch('b', 'setsid sleep 1000 & sleep 1000')]
-    const launcherPid = await first.launcherPid()
-    if (isAway) await first.kill()
-    process.kill(launcherPid, 'SIGKILL')
-    await gone(launcherPid)
-    const agent = isAway ? world.startAgent() : first
-    if (isAway) t.is((await agent.recover()).length, 2)
-    else await until('another launcher', async () => ![0, launcherPid].includes(await agent.launcherPid()))
-    t.not(await agent.launcherPid(), launcherPid)
-    t.deepEqual(pids.map(runs), [true, true])
-    t.is((await agent.call<{ processCount: number }>('usage', 'b')).processCount, 3)
-    writeFileSync(join(world.workDir, 'a', 'go'), '')
-    const { waitStatus, reason } = await agent.exited('a')
-    t.is(waitStatus, undefined)
-    t.regex(reason ?? '', /nobody saw how it ended/)
-    t.is(world.output('a'), 'ready\nsaw go\n')
-    await agent.call('destroy', 'b')
-    t.is((await agent.exited('b')).waitStatus, 9)
-    t.is(agent.told.filter(({ kind }) => kind === 'started').length, isAway ? 0 : 2)
-  })
+  test.serial(
+    `a launcher is killed while its agent ${isAway ? 'is away' : 'lives'}: the containers run on`,
+    async (t) => {
+      const world = openWorld(t)
+      const first = world.startAgent()
+      const pids = [await first.launch('a', untilFile('go')), await first.launch('b', 'setsid sleep 1000 & sleep 1000')]
+      const launcherPid = await first.launcherPid()
+      if (isAway) await first.kill()
+      process.kill(launcherPid, 'SIGKILL')
+      await gone(launcherPid)
+      const agent = isAway ? world.startAgent() : first
+      if (isAway) t.is((await agent.recover()).length, 2)
+      else await until('another launcher', async () => ![0, launcherPid].includes(await agent.launcherPid()))
+      t.not(await agent.launcherPid(), launcherPid)
+      t.deepEqual(pids.map(runs), [true, true])
+      t.is((await agent.call<{ processCount: number }>('usage', 'b')).processCount, 3)
+      writeFileSync(join(world.workDir, 'a', 'go'), '')
+      const { waitStatus, reason } = await agent.exited('a')
+      t.is(waitStatus, undefined)
+      t.regex(reason ?? '', /nobody saw how it ended/)
+      t.is(world.output('a'), 'ready\nsaw go\n')
+      await agent.call('destroy', 'b')
+      t.is((await agent.exited('b')).waitStatus, 9)
+      t.is(agent.told.filter(({ kind }) => kind === 'started').length, isAway ? 0 : 2)
+    },
+  )
 }
 
 test.serial('an end while launcher and agent are both dead has no status; a kept one stays as it was', async (t) => {
