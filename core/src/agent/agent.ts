@@ -26,6 +26,7 @@ import {
   taskStarted,
 } from './built-in.ts'
 import { checkFinished, runCheck } from './checks.ts'
+import { containersFound } from './containers-found.ts'
 import { customExited, customLaunchFailed, registrationTimedOut, shutdownGraceOver } from './custom-executor.ts'
 import type { AgentEffect } from './effects.ts'
 import type { AgentEvent, AgentTimer, CheckOutcome } from './events.ts'
@@ -37,15 +38,7 @@ import { acknowledgeOperation, retryOperation } from './operations.ts'
 import { answerWaiting, endNested, operatorContainerEnded, operatorContainerStarted } from './operator-containers.ts'
 import { operatorCalled } from './operators.ts'
 import { corrected, estimated } from './oversubscription.ts'
-import {
-  linkClosed,
-  linkOpened,
-  pinged,
-  pingTimedOut,
-  register,
-  registered,
-  scheduleRegistration,
-} from './registration.ts'
+import { linkClosed, linkOpened, masterDetected, pinged, pingTimedOut, register, registered } from './registration.ts'
 import { holdMessage, resourcesStored, storeChanges, takeOperation } from './resource-store.ts'
 import { drain, killTask, leaveTimedOut, settle, shutdownExecutor, shutdownFramework, terminate } from './shutdown.ts'
 import { type AgentState, type ContainerEnd, type EndCause, findExecutor, lostState } from './state.ts'
@@ -67,8 +60,7 @@ export function step(state: AgentState, event: AgentEvent): AgentEffect[] {
 function dispatch(turn: Turn, event: AgentEvent): void {
   switch (event.kind) {
     case 'masterDetected':
-      turn.state.registrationAttempts = 0
-      return scheduleRegistration(turn)
+      return masterDetected(turn)
     case 'linkOpened':
       return linkOpened(turn)
     case 'linkMessage':
@@ -88,6 +80,8 @@ function dispatch(turn: Turn, event: AgentEvent): void {
       return containerLaunchFailed(turn, event)
     case 'containerExited':
       return containerExited(turn, event)
+    case 'containersFound':
+      return containersFound(turn, event)
     case 'resourcesStored':
       return resourcesStored(turn, (message) => masterSaid(turn, message))
     case 'checkFinished':

@@ -5,6 +5,7 @@ import type { AgentMessage } from '@isthmus/proto/gen/agent-link'
 import type { Event as ExecutorEvent } from '@isthmus/proto/gen/executor'
 import type { CheckInfo, CommandInfo, CommandInfoURI, HealthCheck, Operation, Resource } from '@isthmus/proto/gen/mesos'
 import type { AgentTimer } from './events.ts'
+import type { AgentRecord } from './records.ts'
 
 /** What a container may use, for isolators that enforce it. */
 export interface ContainerResources {
@@ -95,6 +96,10 @@ export type AgentEffect =
   | { readonly kind: 'signalContainer'; readonly containerId: string; readonly signal: string }
   /** Kill everything in a container, also one that is still being launched; ends in containerExited or containerLaunchFailed. */
   | { readonly kind: 'destroyContainer'; readonly containerId: string }
+  /** Keep these: nothing behind this effect happens before they are durable; see records.ts. */
+  | { readonly kind: 'record'; readonly records: readonly AgentRecord[] }
+  /** A container's end is known and recorded: its launcher need not remember it any more. */
+  | { readonly kind: 'releaseContainer'; readonly containerId: string }
   /** Ends in checkFinished. */
   | { readonly kind: 'runCheck'; readonly checkId: string; readonly containerId: string; readonly check: CheckSpec }
   | { readonly kind: 'removeSandbox'; readonly path: string }

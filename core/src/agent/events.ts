@@ -50,6 +50,20 @@ export interface Limitation {
   readonly message: string
 }
 
+/** A container that the launcher keeps. */
+export interface RunningContainer {
+  readonly containerId: string
+  readonly pid: number
+}
+
+/** A container that ended while no agent was there. */
+export interface EndedContainer {
+  readonly containerId: string
+  /** As wait(2) gives it; absent: nobody knows. */
+  readonly waitStatus?: number | undefined
+  readonly limitation?: Limitation | undefined
+}
+
 /** One thing that happened. */
 export type AgentEvent =
   /** The agent starts; its master is known. */
@@ -79,6 +93,13 @@ export type AgentEvent =
       readonly containerId: string
       readonly waitStatus: number
       readonly limitation?: Limitation | undefined
+    }
+  /** What the launcher of an earlier life kept: the first event of an agent that recovers. */
+  | {
+      readonly kind: 'containersFound'
+      readonly atMs: number
+      readonly running: readonly RunningContainer[]
+      readonly ended: readonly EndedContainer[]
     }
   /** The estimator says which revocable resources may be given beyond those in use. */
   | { readonly kind: 'estimated'; readonly atMs: number; readonly resources: readonly Resource[] }

@@ -9,8 +9,9 @@ import { updateContainer } from './containers.ts'
 import { customRegistered, deliverKills, deliverTasks } from './custom-executor.ts'
 import { closeExecutorStream } from './executors.ts'
 import { type AgentFramework, type EndCause, type Executor, findExecutor, findTask, lostState } from './state.ts'
-import { equalBytes, forward, forwardUnknown, updateTask } from './status-updates.ts'
+import { forward, forwardUnknown, updateTask } from './status-updates.ts'
 import { cancelTimer, emit, note, respond, setTimer, type Turn } from './turn.ts'
+import { equalBytes } from './update-stream.ts'
 
 /** A sign of life on each executor's stream; as rare as Mesos's. */
 const HEARTBEAT_MS = 30 * 60_000

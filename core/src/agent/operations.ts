@@ -8,8 +8,8 @@ import type { Operation, OperationStatus } from '@isthmus/proto/gen/mesos'
 import { nextUuidBytes } from '../base/random.ts'
 import { conversionOf } from '../resources/operations.ts'
 import { type AgentOperation, type AgentState, agentIdOf, hex } from './state.ts'
-import { equalBytes, RETRY_MAX_MS, RETRY_MIN_MS } from './status-updates.ts'
 import { cancelTimer, emit, note, setTimer, type Turn } from './turn.ts'
+import { equalBytes, RETRY_MAX_MS, RETRY_MIN_MS } from './update-stream.ts'
 
 /** Applies an operation. One that is known already is only told again. False when what it needs is not there. */
 export function applyOperation(turn: Turn, given: MasterMessageApplyOperation): boolean {

@@ -1,4 +1,5 @@
 import type { Address, AgentInfo, AgentInfoCapability, Operation, Resource } from '@isthmus/proto/gen/mesos'
+import type { RecoveredAgent } from './recovery.ts'
 
 /** How an agent behaves; names and defaults are those of Mesos's flags. Times in milliseconds. */
 export interface AgentOptions {
@@ -21,6 +22,16 @@ export interface AgentOptions {
   /** A finished executor's sandbox is removed after this long. */
   readonly gcDelayMs: number
   readonly maxCompletedExecutors: number
+  /** What recover() made of the records of an earlier life; absent: there is none, and no launcher to ask either. */
+  readonly recovered?: RecoveredAgent | undefined
+  /** The machine was started again since then: nothing runs any more. */
+  readonly isRebooted?: boolean | undefined
+  /** cleanup: everything that was found is ended, then the agent. */
+  readonly recoverMode?: 'reconnect' | 'cleanup' | undefined
+  /** Custom executors that were subscribed have this long to come back to an agent that recovers. */
+  readonly executorReregistrationTimeoutMs: number
+  /** Executors of checkpointing frameworks wait this long for their agent. */
+  readonly recoveryTimeoutMs: number
 }
 
 /** All that the machine supports of what Mesos agents do. */
@@ -44,4 +55,6 @@ export const AGENT_DEFAULTS = {
   executorShutdownGraceMs: 5_000,
   gcDelayMs: 7 * 24 * 3_600_000,
   maxCompletedExecutors: 150,
+  executorReregistrationTimeoutMs: 2_000,
+  recoveryTimeoutMs: 15 * 60_000,
 } as const

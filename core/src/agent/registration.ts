@@ -14,6 +14,15 @@ import { type AgentState, type AgentTask, agentIdOf, type Executor } from './sta
 import { resendAll } from './status-updates.ts'
 import { cancelTimer, emit, note, setTimer, type Turn } from './turn.ts'
 
+/** A master leads that was not known before: there is no reason to wait any longer. */
+export function masterDetected(turn: Turn): void {
+  const { state } = turn
+  state.registrationAttempts = 0
+  // An agent that recovers would tell half of what it runs.
+  if (state.recovery === undefined) scheduleRegistration(turn)
+  else state.recovery.isMasterKnown = true
+}
+
 /** Opens a link after a pause. */
 export function scheduleRegistration(turn: Turn): void {
   const { state } = turn

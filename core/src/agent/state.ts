@@ -114,8 +114,12 @@ export interface Executor {
   /** A custom executor's open stream. */
   streamId: string | undefined
   pid: number | undefined
+  /** A custom executor has subscribed at least once. */
+  hasSubscribed: boolean
   /** What its tasks' end will be called when something other than its own exit ends it. */
   endCause: EndCause | undefined
+  /** When the grace of its shutdown is over. */
+  shutdownDueAtMs: number | undefined
   /** Tasks that have not ended, and ended ones whose last update is not acknowledged. */
   readonly tasks: Map<string, AgentTask>
   readonly completedTasks: AgentTask[]
@@ -181,6 +185,14 @@ export interface AgentOperation {
 /** How far the agent is with its master. */
 export type LinkPhase = 'disconnected' | 'connecting' | 'registering' | 'registered'
 
+/** How far an agent is with what its earlier life left. */
+export interface Recovery {
+  /** The launcher has not yet said what runs; or custom executors have a moment to come back. */
+  phase: 'awaitingContainers' | 'reconnecting'
+  /** A master is known: the agent goes to it as soon as it has recovered. */
+  isMasterKnown: boolean
+}
+
 /** Everything an agent knows. */
 export interface AgentState {
   readonly options: AgentOptions
@@ -216,6 +228,8 @@ export interface AgentState {
   readonly sandboxes: Map<string, number>
   /** Set from DRAIN until nothing is left to drain. */
   drain: { readonly config: DrainConfig; readonly startedAtMs: number } | undefined
+  /** Set until an agent that was made with what an earlier life left has settled that. */
+  recovery: Recovery | undefined
   readonly counters: Counters
   /** Shutting everything down; then leaving; then gone. */
   isTerminating: boolean
@@ -233,6 +247,8 @@ const PING_TIMEOUT_DEFAULT_MS = 75_000
 
 /** An agent that has not looked for its master yet. */
 export function createAgent(options: AgentOptions): AgentState {
+  const { recovered } = options
+  const frameworks = recovered?.frameworks ?? new Map<string, AgentFramework>()
   return {
     options,
     info: options.info,
@@ -244,21 +260,36 @@ export function createAgent(options: AgentOptions): AgentState {
     masterHostname: undefined,
     total: Resources.fromProto(options.kept?.resources ?? options.info.resources),
     oversubscribed: undefined,
-    frameworks: new Map(),
+    frameworks,
     completedFrameworks: [],
-    containers: new Map(),
+    containers: containersOf(frameworks),
     operatorContainers: new Map(),
     waiting: new Map(),
     streams: new Map(),
     operations: operationsKept(options),
     storePhase: 'stored',
     heldMessages: [],
-    sandboxes: new Map(),
-    drain: undefined,
+    sandboxes: recovered?.sandboxes ?? new Map(),
+    drain: recovered?.drain,
+    recovery: recovered && { phase: 'awaitingContainers', isMasterKnown: false },
     counters: createCounters(),
     isTerminating: false,
     hasLeft: false,
   }
+}
+
+/** What recovered executors and tasks ran in, whether it is there or not. */
+function containersOf(frameworks: ReadonlyMap<string, AgentFramework>): Map<string, ContainerOwner> {
+  const containers = new Map<string, ContainerOwner>()
+  for (const { executors } of frameworks.values()) {
+    for (const executor of executors.values()) {
+      if (executor.kind === 'custom') containers.set(executor.containerId, { kind: 'executor', executor })
+      for (const task of liveTasks(executor)) {
+        if (task.containerId !== undefined) containers.set(task.containerId, { kind: 'task', executor, task })
+      }
+    }
+  }
+  return containers
 }
 
 /** They are told at the first registration. */

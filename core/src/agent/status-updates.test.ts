@@ -1,6 +1,6 @@
 import test from 'ava'
 import { CUSTOM, Rehearsal } from './rehearsal.ts'
-import { PENDING_UPDATES_MAX } from './status-updates.ts'
+import { PENDING_UPDATES_MAX } from './update-stream.ts'
 
 function running(): Rehearsal {
   const agent = new Rehearsal()

@@ -26,17 +26,15 @@ import {
   type UpdateStream,
 } from './state.ts'
 import { cancelTimer, emit, note, setTimer, type Turn } from './turn.ts'
-
-/** Pause before an update is sent again the first time, and the longest; as in Mesos. */
-export const RETRY_MIN_MS = 10_000
-/** See RETRY_MIN_MS. */
-export const RETRY_MAX_MS = 600_000
-/** Updates of one task that wait; beyond it the oldest but the one that is with the master are dropped. */
-export const PENDING_UPDATES_MAX = 1_000
-/** Statuses of a task kept for the pages. */
-const STATUSES_MAX = 32
-/** Ended tasks of an executor kept for the pages; as in Mesos. */
-const COMPLETED_TASKS_MAX = 200
+import {
+  completeTask,
+  dequeueUpdate,
+  enqueueUpdate,
+  enterStatus,
+  forgetUpdates,
+  RETRY_MAX_MS,
+  RETRY_MIN_MS,
+} from './update-stream.ts'
 
 /** What an update says beside the state. */
 export interface UpdateFacts {
@@ -85,12 +83,7 @@ export function updateCheck(
 /** Puts an update in line, with what the agent adds to every update; its uuid is set. */
 export function forward(turn: Turn, executor: Executor, task: AgentTask, given: TaskStatus): void {
   const status = enriched(turn, executor, task, drained(turn, executor, given))
-  const wasEnded = task.phase === 'ended'
-  task.state = status.state
-  task.statuses.push(status.data === undefined ? status : { ...status, data: undefined })
-  if (task.statuses.length > STATUSES_MAX) task.statuses.shift()
-  if (isTerminal(status.state) && !wasEnded) {
-    task.phase = 'ended'
+  if (enterStatus(task, status)) {
     countEnd(turn, status.state)
     endTimers(turn, task)
   }
@@ -124,20 +117,10 @@ export function refuse(
 }
 
 function enqueue(turn: Turn, framework: AgentFramework, status: TaskStatus): void {
-  const { frameworkId, updates } = framework
-  const taskId = status.task_id.value
   turn.state.counters.validStatusUpdates += 1
-  let stream = updates.get(taskId)
-  if (stream === undefined) {
-    stream = { frameworkId, taskId, pending: [], retryAfterMs: RETRY_MIN_MS, latestState: status.state }
-    updates.set(taskId, stream)
-  }
-  stream.pending.push(status)
-  stream.latestState = status.state
-  if (stream.pending.length > PENDING_UPDATES_MAX) {
-    stream.pending.splice(1, 1)
-    note(turn, 'warn', 'too many updates wait: an old one is dropped', { frameworkId, taskId })
-  }
+  const { stream, isOverfull } = enqueueUpdate(framework, status)
+  const { frameworkId, taskId } = stream
+  if (isOverfull) note(turn, 'warn', 'too many updates wait: an old one is dropped', { frameworkId, taskId })
   if (stream.pending.length === 1) send(turn, stream)
   else if (isTerminal(status.state)) sendHead(turn, stream)
 }
@@ -145,21 +128,16 @@ function enqueue(turn: Turn, framework: AgentFramework, status: TaskStatus): voi
 /** The master passes the framework's acknowledgement on. */
 export function acknowledge(turn: Turn, frameworkId: string, taskId: string, uuid: Uint8Array): void {
   const framework = turn.state.frameworks.get(frameworkId)
-  const stream = framework?.updates.get(taskId)
-  const head = stream?.pending[0]
-  if (framework === undefined || stream === undefined || head === undefined || !equalBytes(head.uuid, uuid)) {
+  const stream = framework && dequeueUpdate(framework, taskId, uuid)
+  if (framework === undefined || stream === undefined) {
     note(turn, 'debug', 'acknowledgement of an update that is not the oldest', { frameworkId, taskId })
     return
   }
-  stream.pending.shift()
-  stream.retryAfterMs = RETRY_MIN_MS
   if (stream.pending.length > 0) {
     send(turn, stream)
     return
   }
   cancelTimer(turn, { kind: 'retryUpdate', frameworkId, taskId })
-  framework.updates.delete(taskId)
-  if (isTerminal(head.state)) forgetTask(framework, taskId)
   forgetWhenIdle(turn, framework)
 }
 
@@ -186,10 +164,7 @@ export function resendAll(turn: Turn): void {
 export function dropUpdates(turn: Turn, framework: AgentFramework): void {
   const { frameworkId, updates } = framework
   for (const taskId of updates.keys()) cancelTimer(turn, { kind: 'retryUpdate', frameworkId, taskId })
-  updates.clear()
-  for (const { executor, task } of [...framework.tasks.values()]) {
-    if (task.phase === 'ended') completeTask(framework, executor, task)
-  }
+  forgetUpdates(framework)
 }
 
 function send(turn: Turn, stream: UpdateStream): void {
@@ -203,19 +178,6 @@ function sendHead(turn: Turn, stream: UpdateStream): void {
   if (status === undefined || turn.state.linkPhase !== 'registered') return
   const update = { framework_id: { value: stream.frameworkId }, status, latest_state: stream.latestState }
   emit(turn, { kind: 'sendToMaster', message: { type: 'STATUS_UPDATE', status_update: update } })
-}
-
-function forgetTask(framework: AgentFramework, taskId: string): void {
-  const found = framework.tasks.get(taskId)
-  if (found?.task.phase === 'ended') completeTask(framework, found.executor, found.task)
-}
-
-function completeTask(framework: AgentFramework | undefined, executor: Executor, task: AgentTask): void {
-  const taskId = task.info.task_id.value
-  framework?.tasks.delete(taskId)
-  executor.tasks.delete(taskId)
-  executor.completedTasks.push(task)
-  if (executor.completedTasks.length > COMPLETED_TASKS_MAX) executor.completedTasks.shift()
 }
 
 function endTimers(turn: Turn, task: AgentTask): void {
@@ -286,9 +248,4 @@ function countEnd(turn: Turn, state: TaskState): void {
   else if (state === 'TASK_KILLED') counters.tasksKilled += 1
   else if (state === 'TASK_LOST') counters.tasksLost += 1
   else if (state === 'TASK_GONE') counters.tasksGone += 1
-}
-
-/** Says whether two uuids are the same. */
-export function equalBytes(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
-  return a !== undefined && b !== undefined && a.length === b.length && a.every((byte, at) => byte === b[at])
 }

@@ -221,6 +221,8 @@ export class AgentHost implements SimulatedAgent {
         this.#store(effect)
         return
       case 'updateContainer':
+      case 'record':
+      case 'releaseContainer':
       case 'removeSandbox':
       case 'note':
         return

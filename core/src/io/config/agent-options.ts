@@ -86,6 +86,8 @@ export function agentOptionsFrom(
     gcDelayMs: flags.durationMs('gc_delay') ?? AGENT_DEFAULTS.gcDelayMs,
     maxCompletedExecutors:
       flags.number('max_completed_executors_per_framework') ?? AGENT_DEFAULTS.maxCompletedExecutors,
+    executorReregistrationTimeoutMs: AGENT_DEFAULTS.executorReregistrationTimeoutMs,
+    recoveryTimeoutMs: AGENT_DEFAULTS.recoveryTimeoutMs,
   })
 }
 

@@ -229,6 +229,9 @@ export class AgentShell {
       case 'exit':
         this.#options.ended(effect.reason)
         return
+      case 'record':
+      case 'releaseContainer':
+        return
       default:
         this.#performOnContainer(effect)
     }
