@@ -150,14 +150,14 @@ async function masterAndAgent(t: ExecutionContext): Promise<{ master: Endpoint; 
   return { master, agent }
 }
 
-test('an agent that is asked to end reports the end of its tasks and takes leave: nobody waits for its pings', async (t) => {
+test('an agent that is asked to end for good reports the end of its tasks and takes leave: nobody waits for its pings', async (t) => {
   const { master, agent } = await masterAndAgent(t)
   const scheduler = new PlainScheduler(master)
   scheduler.subscribe()
   const offer = await scheduler.offer()
   await scheduler.launch(offer, [task(offer, 't', { command: { value: 'sleep 987' } })])
   await scheduler.reached('t', 'TASK_RUNNING')
-  agent.child.kill('SIGTERM')
+  agent.child.kill('SIGUSR1')
   t.is(await agent.ended, 0)
   await scheduler.reached('t', 'TASK_KILLED')
   await until('the removal of the agent', async () => {

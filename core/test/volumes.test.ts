@@ -176,7 +176,7 @@ for (const { name, source: sourceIn, place } of disks) {
     const stranger = subscribed(t, master, 'other')
     await startAgent(t, master, join(folder, 'work'), resourcesWith(source)).said(/^ready /m)
     const strange = await stranger.offerWith('an offer to another role', () => true)
-    t.not(strange.agent_id.value, first.agent_id.value)
+    t.is(strange.agent_id.value, first.agent_id.value)
     const filters = { refuse_seconds: 3_600 }
     await stranger.call({ type: 'DECLINE', decline: { offer_ids: [strange.id], filters } })
     await owner.call({ type: 'REVIVE' })
@@ -300,7 +300,7 @@ test('an agent that cannot keep what an operation made ends before anyone hears 
   const master = await startMaster(t)
   const agent = startAgent(t, master, folder, resourcesWith(undefined))
   await agent.said(/^ready /m)
-  writeFileSync(join(folder, 'meta'), 'in the way')
+  writeFileSync(join(folder, 'meta', 'resources'), 'in the way')
   const owner = subscribed(t, master, 'storage')
   const offer = await owner.offer()
   const reserve: OfferOperation = { type: 'RESERVE', id: { value: 'r' }, reserve: { resources: [disk(64, undefined)] } }

@@ -30,6 +30,12 @@ export const AGENT_FLAGS: readonly Flag[] = [
   flag('executor_registration_timeout', 'duration', 'How long an executor may take to subscribe.', {
     default: '1mins',
   }),
+  flag(
+    'executor_reregistration_timeout',
+    'duration',
+    'How long executors may take to subscribe again after a restart of the agent; at most 15secs.',
+    { default: '2secs' },
+  ),
   flag('executor_shutdown_grace_period', 'duration', 'Time from asking an executor to end to killing it.', {
     default: '5secs',
   }),
@@ -89,7 +95,21 @@ export const AGENT_FLAGS: readonly Flag[] = [
   flag('qos_correction_interval_min', 'duration', 'How often the QoS controller is asked; 0 = every 5 seconds.', {
     default: '0ns',
   }),
-  idle('recovery_timeout', 'duration', '15mins'),
+  flag(
+    'reconfiguration_policy',
+    'text',
+    'What may differ from the last start: equal (nothing), or additive (more resources, attributes or a domain).',
+    { default: 'equal' },
+  ),
+  flag(
+    'recover',
+    'text',
+    'What becomes of executors of the last start: reconnect, or cleanup (they are ended, then the agent ends).',
+    { default: 'reconnect' },
+  ),
+  flag('recovery_timeout', 'duration', 'Executors of an agent that has not come back by then are killed.', {
+    default: '15mins',
+  }),
   flag('registration_backoff_factor', 'duration', 'Base of the random pause before registering.', { default: '1secs' }),
   flag(
     'resource_estimator',
@@ -115,7 +135,18 @@ export const AGENT_FLAGS: readonly Flag[] = [
       default: 'true',
     },
   ),
-  idle('runtime_dir', 'text', '/var/run/mesos'),
+  flag(
+    'runtime_dir',
+    'text',
+    'Folder of what ends with the machine; below the work_dir when absent and the agent does not run as root.',
+    { default: '/var/run/mesos' },
+  ),
+  flag(
+    'strict',
+    'boolean',
+    'Refuses to start when anything kept of the last start cannot be read; --no-strict goes on with what can.',
+    { default: 'true' },
+  ),
   flag('switch_user', 'boolean', 'Runs tasks as the user the framework names.', { default: 'true' }),
   flag('version', 'boolean', 'Prints the version and ends.', { default: 'false' }),
   flag('work_dir', 'text', 'Folder for sandboxes and what survives a restart (required).', { default: '' }),
@@ -176,7 +207,6 @@ export const AGENT_FLAGS: readonly Flag[] = [
   idle('docker_volume_checkpoint_dir', 'text', '/var/run/mesos/isolators/docker/volume'),
   idle('docker_volume_chown', 'boolean', 'false'),
   idle('executor_reregistration_retry_interval', 'text'),
-  idle('executor_reregistration_timeout', 'duration', '2secs'),
   idle('gc_non_executor_container_sandboxes', 'boolean', 'false'),
   idle('hooks', 'text'),
   idle('host_path_volume_force_creation', 'text'),
@@ -204,14 +234,11 @@ export const AGENT_FLAGS: readonly Flag[] = [
   idle('perf_duration', 'duration', '10secs'),
   idle('perf_events', 'text'),
   idle('perf_interval', 'duration', '1mins'),
-  idle('reconfiguration_policy', 'text', 'equal'),
-  idle('recover', 'text', 'reconnect'),
   idle('resource_provider_config_dir', 'text'),
   idle('sandbox_directory', 'text', '/mnt/mesos/sandbox'),
   idle('seccomp_config_dir', 'text'),
   idle('seccomp_profile_name', 'text'),
   idle('secret_resolver', 'text'),
-  idle('strict', 'boolean', 'true'),
   idle('systemd_enable_support', 'boolean', 'true'),
   idle('systemd_runtime_directory', 'text', '/run/systemd/system'),
   idle('volume_gid_range', 'text'),

@@ -26,3 +26,45 @@ for (const given of ['https://nn1:9871', 'nn1,', 'nn1:70000', 'a b']) {
     t.regex(settings.ok ? '' : settings.rejection.message, /^flag --webhdfs: '/)
   })
 }
+
+test('recovery is as in Mesos when no flag says otherwise', (t) => {
+  const settings = read()
+  t.deepEqual(settings.ok && settings.value.recovery, {
+    mode: 'reconnect',
+    policy: 'equal',
+    isStrict: true,
+    timeoutMs: 15 * 60_000,
+    reregistrationTimeoutMs: 2_000,
+    runtimeDir: process.getuid?.() === 0 ? '/var/run/mesos' : '/w/run',
+  })
+})
+
+test('flags of recovery are read', (t) => {
+  const settings = read(
+    '--recover=cleanup',
+    '--no-strict',
+    '--recovery_timeout=1mins',
+    '--executor_reregistration_timeout=15secs',
+    '--reconfiguration_policy=additive',
+    '--runtime_dir=/run/x',
+  )
+  t.deepEqual(settings.ok && settings.value.recovery, {
+    mode: 'cleanup',
+    policy: 'additive',
+    isStrict: false,
+    timeoutMs: 60_000,
+    reregistrationTimeoutMs: 15_000,
+    runtimeDir: '/run/x',
+  })
+})
+
+for (const [given, message] of [
+  ['--recover=never', "flag --recover: 'never' is neither reconnect nor cleanup"],
+  ['--reconfiguration_policy=any', "flag --reconfiguration_policy: 'any' is neither equal nor additive"],
+  ['--executor_reregistration_timeout=16secs', "flag --executor_reregistration_timeout: '16secs' is more than 15secs"],
+] as const) {
+  test(`${given} is refused`, (t) => {
+    const settings = read(given)
+    t.is(settings.ok ? '' : settings.rejection.message, message)
+  })
+}

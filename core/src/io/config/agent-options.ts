@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import type { AgentInfo } from '@isthmus/proto/gen/mesos'
 import { AGENT_CAPABILITIES, AGENT_DEFAULTS, type AgentOptions } from '../../agent/options.ts'
 import { ok, type Result, reject } from '../../base/result.ts'
@@ -16,6 +17,9 @@ import type { FlagValues } from './flags.ts'
 /** PATH of executors unless --executor_environment_variables sets another: the agent's own does not reach them. */
 const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
+/** Mesos's bound of --executor_reregistration_timeout. */
+const REREGISTRATION_TIMEOUT_MAX_MS = 15_000
+
 /** Port of a NameNode's web address. */
 const WEBHDFS_PORT_DEFAULT = 9870
 
@@ -27,6 +31,20 @@ export interface HdfsSettings {
   readonly user: string | undefined
 }
 
+/** How an agent goes on after a restart. */
+export interface RecoverySettings {
+  /** cleanup: executors of the last life are ended, then the agent ends. */
+  readonly mode: 'reconnect' | 'cleanup'
+  /** Anything that cannot be read refuses the start. */
+  readonly isStrict: boolean
+  /** Executors live so long without their agent. */
+  readonly timeoutMs: number
+  readonly reregistrationTimeoutMs: number
+  readonly policy: 'equal' | 'additive'
+  /** Absolute. */
+  readonly runtimeDir: string
+}
+
 /** Flags of an agent that hold more than one plain value, read. */
 export interface AgentSettings {
   readonly master: MasterAddress
@@ -35,6 +53,7 @@ export interface AgentSettings {
   /** Variables of every executor, below those the machine sets. */
   readonly environment: Readonly<Record<string, string>>
   readonly hdfs: HdfsSettings
+  readonly recovery: RecoverySettings
 }
 
 /** Reads the flags that must be there or have a form of their own; rejects with a line for the terminal. */
@@ -51,7 +70,31 @@ export function readAgentSettings(flags: FlagValues, absolute: (path: string) =>
   const nameNodes = webHdfsAddresses(flags.text('webhdfs') ?? '')
   if (typeof nameNodes === 'string') return bad(nameNodes)
   const hdfs = { nameNodes, user: flags.text('webhdfs_user') || undefined }
-  return ok({ master: master.value, workDir: absolute(workDir), environment, hdfs })
+  const recovery = recoverySettings(flags, absolute)
+  if (typeof recovery === 'string') return bad(recovery)
+  return ok({ master: master.value, workDir: absolute(workDir), environment, hdfs, recovery })
+}
+
+/** The settings, or what is wrong with a flag. */
+function recoverySettings(flags: FlagValues, absolute: (path: string) => string): RecoverySettings | string {
+  const mode = flags.required('recover')
+  if (mode !== 'reconnect' && mode !== 'cleanup') return `flag --recover: '${mode}' is neither reconnect nor cleanup`
+  const policy = flags.required('reconfiguration_policy')
+  if (policy !== 'equal' && policy !== 'additive')
+    return `flag --reconfiguration_policy: '${policy}' is neither equal nor additive`
+  const reregistrationTimeoutMs = flags.durationMs('executor_reregistration_timeout') ?? 0
+  if (reregistrationTimeoutMs > REREGISTRATION_TIMEOUT_MAX_MS)
+    return `flag --executor_reregistration_timeout: '${flags.text('executor_reregistration_timeout')}' is more than 15secs`
+  // Only root may write where Mesos has it.
+  const isOwn = !flags.isGiven('runtime_dir') && process.getuid?.() !== 0
+  return {
+    mode,
+    policy,
+    isStrict: flags.boolean('strict'),
+    timeoutMs: flags.durationMs('recovery_timeout') ?? 0,
+    reregistrationTimeoutMs,
+    runtimeDir: absolute(isOwn ? join(flags.required('work_dir'), 'run') : flags.required('runtime_dir')),
+  }
 }
 
 /** Builds what an agent machine is told; rejects when --resources or --attributes cannot be read. */
@@ -61,16 +104,17 @@ export function agentOptionsFrom(
     readonly address: Address
     readonly port: number
     readonly workDir: string
-    readonly kept: KeptResources
+    /** Of the last life. */
+    readonly kept: { readonly resources: KeptResources; readonly info: AgentInfo | undefined }
   },
 ): Result<AgentOptions> {
   const info = agentInfoFrom(flags, where.address, where.port)
   if (!info.ok) return info
-  const kept = keptResources(info.value, where.kept)
+  const kept = keptResources(info.value, where.kept.resources)
   if (!kept.ok) return kept
   const { ip, hostname } = where.address
   return ok({
-    info: info.value,
+    info: { ...info.value, ...(where.kept.info?.id && { id: where.kept.info.id }) },
     version: MESOS_VERSION,
     address: { ip, hostname, port: info.value.port ?? where.port },
     capabilities: AGENT_CAPABILITIES,

@@ -3,14 +3,24 @@ import { Resources } from '../../resources/resources.ts'
 
 const RESOURCES = ['cpus', 'mem', 'disk', 'gpus'] as const
 
+/** How the start of an agent went. */
+export interface RecoveryFacts {
+  /** Files that could not be read, so that the agent went on without them. */
+  readonly errors: number
+  /** From the start of the process until it goes on where the last one ended. */
+  readonly timeMs: number
+}
+
+const NO_RECOVERY: RecoveryFacts = { errors: 0, timeMs: 0 }
+
 /** What an agent shows at /metrics/snapshot, with Mesos's names, without the system's own numbers. */
-export function agentMetrics(state: AgentState, atMs: number): Record<string, number> {
+export function agentMetrics(state: AgentState, atMs: number, recovery = NO_RECOVERY): Record<string, number> {
   const executors = [...state.frameworks.values()].flatMap((framework) => [...framework.executors.values()])
   return {
     'slave/uptime_secs': (atMs - state.options.startedAtMs) / 1000,
     'slave/registered': state.linkPhase === 'registered' ? 1 : 0,
-    'slave/recovery_errors': 0,
-    'slave/recovery_time_secs': 0,
+    'slave/recovery_errors': recovery.errors,
+    'slave/recovery_time_secs': recovery.timeMs / 1000,
     'slave/executor_directory_max_allowed_age_secs': state.options.gcDelayMs / 1000,
     'slave/frameworks_active': state.frameworks.size,
     ...executorMetrics(executors),

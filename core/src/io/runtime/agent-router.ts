@@ -10,7 +10,7 @@ import { commonRoutes } from '../http/common-pages.ts'
 import { fileRoutes } from '../http/file-pages.ts'
 import type { LoggingToggle } from '../http/logging.ts'
 import { type Route, Router } from '../http/routes.ts'
-import { agentMetrics } from '../observe/agent-metrics.ts'
+import { agentMetrics, type RecoveryFacts } from '../observe/agent-metrics.ts'
 import { systemMetrics } from '../observe/system-metrics.ts'
 import { clock } from './clock.ts'
 import { readContainers, useOf } from './container-statistics.ts'
@@ -41,8 +41,8 @@ export function agentVersion(state: AgentState): VersionInfo {
 }
 
 /** All metrics of an agent. */
-export function allAgentMetrics(state: AgentState): Record<string, number> {
-  return { ...agentMetrics(state, clock.now()), ...systemMetrics() }
+export function allAgentMetrics(state: AgentState, recovery: RecoveryFacts): Record<string, number> {
+  return { ...agentMetrics(state, clock.now(), recovery), ...systemMetrics() }
 }
 
 /** Makes the router of an agent. */

@@ -6,11 +6,13 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { constants } from 'node:os'
 import type { Response as OperatorResponse } from '@isthmus/proto/gen/agent'
 import type { Event as ExecutorEvent } from '@isthmus/proto/gen/executor'
+import type { AgentID, AgentInfo } from '@isthmus/proto/gen/mesos'
 import { step } from '../../agent/agent.ts'
 import type { AgentEffect, CheckSpec, ContainerSpec } from '../../agent/effects.ts'
 import type { AgentEvent, AgentTimer, CheckOutcome } from '../../agent/events.ts'
 import type { AgentState } from '../../agent/state.ts'
 import { type Containerizer, type ContainerListener, containerCommand } from '../containers/container.ts'
+import type { Journal } from '../disk/journal/journal.ts'
 import type { KeptResources, ResourceStore } from '../disk/resource-state.ts'
 import type { VirtualFiles } from '../disk/virtual-files.ts'
 import type { CheckRequest, CheckResult, CheckRunner } from '../health/check.ts'
@@ -30,6 +32,7 @@ import { AgentLink } from './agent-link.ts'
 import { readContainers, withStatistics } from './container-statistics.ts'
 import { Loop } from './loop.ts'
 import { type MasterAddress, MasterFinder } from './master-finder.ts'
+import { OutputCommit } from './output-commit.ts'
 import { Oversubscription } from './oversubscription.ts'
 import type { OversubscriptionModules } from './oversubscription-modules.ts'
 import { hideSandbox, showSandbox } from './sandbox-files.ts'
@@ -45,7 +48,9 @@ export interface AgentShellOptions {
   readonly shared: SharedFacts
   readonly checks: CheckRunner
   /** Where reservations and volumes are kept. */
-  readonly resources: Pick<ResourceStore, 'store' | 'settled'>
+  readonly resources: Pick<ResourceStore, 'store'>
+  /** Begins to keep what must not be forgotten, under the id that the master has given. */
+  readonly keepAs: (info: AgentInfo) => Promise<Journal>
   readonly oversubscription: OversubscriptionModules
   /** What every process gets besides the environment that the machine decides. */
   readonly environment: (environment: Readonly<Record<string, string>>) => Readonly<Record<string, string>>
@@ -69,10 +74,12 @@ export class AgentShell {
   readonly containerListener: ContainerListener
   readonly #options: AgentShellOptions
   readonly #loop: Loop<AgentState, AgentEvent, AgentEffect, AgentTimer>
+  readonly #commit: OutputCommit<AgentEffect>
   readonly #exchanges = new Exchanges()
   readonly #executors: RecordStreams<ExecutorEvent>
   readonly #link: AgentLink
   readonly #finder: MasterFinder
+  #isKept = false
   #master: Endpoint | undefined
   #containerizer: Containerizer | undefined
   #oversubscription: Oversubscription | undefined
@@ -82,9 +89,20 @@ export class AgentShell {
     this.#loop = new Loop<AgentState, AgentEvent, AgentEffect, AgentTimer>({
       state: options.state,
       step,
-      perform: (effect) => this.#perform(effect),
+      perform: (effect) => this.#commit.take(effect),
+      stepped: () => this.#commit.stepped(),
       timerFired: (timer, atMs) => ({ kind: 'timerFired', atMs, timer }),
       crash: (error, event) => options.ended(`the agent's step failed on ${event.kind}`, error),
+    })
+    this.#commit = new OutputCommit<AgentEffect>({
+      perform: (effect) => this.#perform(effect),
+      recordsOf: () => undefined,
+      snapshot: () => [],
+      crash: (error) => options.ended('an effect of the agent failed', error),
+      failed: (error) => {
+        this.#loop.stop()
+        options.ended('what must not be forgotten cannot be written', error)
+      },
     })
     this.#executors = new RecordStreams({
       encode: (event, encoding) => encodeMessage('mesos.v1.executor.Event', event, encoding),
@@ -98,8 +116,8 @@ export class AgentShell {
         opened: () => this.#post({ kind: 'linkOpened', atMs: this.#now() }),
         message: (message) => {
           this.#post({ kind: 'linkMessage', atMs: this.#now(), message })
-          const agentId = message.registered?.agent_id.value
-          if (agentId !== undefined) options.registered(agentId)
+          const id = message.registered?.agent_id
+          if (id !== undefined) this.#registered(id)
         },
         closed: (reason) => {
           this.#finder.failed()
@@ -143,6 +161,17 @@ export class AgentShell {
     return shellMetrics({ program: 'slave', requests, events, streams: { executors: this.#executors } })
   }
 
+  /** Goes on as the agent whose journal this is. */
+  resume(journal: Journal): void {
+    this.#isKept = true
+    this.#commit.use(journal)
+  }
+
+  /** What must be kept cannot be: nothing more is performed, and `ended` is told. */
+  diskFailed(error: unknown): void {
+    this.#commit.fail(error)
+  }
+
   /** Starts to look for the master. */
   begin(containerizer: Containerizer): void {
     this.#containerizer = containerizer
@@ -157,13 +186,14 @@ export class AgentShell {
     this.#post({ kind: 'terminate', atMs: this.#now() })
   }
 
-  /** Ends everything: containers, streams, the link. */
-  async stop(): Promise<void> {
+  /** Ends streams and the link, and the containers, but for those that shall outlive the agent when it only leaves. */
+  async stop({ isLeaving }: { readonly isLeaving: boolean }): Promise<void> {
     this.#loop.stop()
+    this.#commit.stop()
     this.#oversubscription?.stop()
     this.#finder.stop()
-    await this.#containerizer?.close()
-    await this.#options.resources.settled()
+    if (isLeaving) await this.#containerizer?.leave()
+    else await this.#containerizer?.close()
     await Promise.race([this.#link.drained(), new Promise((wake) => setTimeout(wake, DRAIN_PATIENCE_MS).unref())])
     this.#executors.closeAll()
     this.#link.end()
@@ -171,6 +201,21 @@ export class AgentShell {
 
   #now(): number {
     return this.#loop.now()
+  }
+
+  /** Before anybody is told of the agent, its next life has to be able to go on as this one. */
+  #registered(id: AgentID): void {
+    const { keepAs, registered, state } = this.#options
+    if (this.#isKept) {
+      registered(id.value)
+      return
+    }
+    this.#isKept = true
+    const kept = keepAs({ ...state.info, id }).then((journal) => {
+      this.#commit.use(journal)
+      registered(id.value)
+    })
+    this.#commit.holdUntil(kept)
   }
 
   #post(event: AgentEvent): void {
@@ -334,6 +379,7 @@ export class AgentShell {
 
   /** Why no call is taken now. */
   #busy(): string | undefined {
+    if (this.#commit.isFull) return 'the disk is behind'
     return busyWith({ requests: this.#exchanges.size, events: this.#loop.queueLength })
   }
 

@@ -165,21 +165,21 @@ test('a snapshot is taken between steps, when the journal wants one', (t) => {
   t.deepEqual(journal.written, ['r1', 'r2', 'snapshot', 'r3'])
 })
 
-test('who asks for more waits while the disk is behind', async (t) => {
-  const { commit, journal, take } = setUp()
-  await commit.ready()
+test('it is full while its journal is', (t) => {
+  const { commit, journal } = setUp()
+  t.false(commit.isFull)
   journal.isFull = true
-  take({ record: 'r' })
-  let isReady = false
-  void commit.ready().then(() => {
-    isReady = true
-  })
-  await Promise.resolve()
-  t.false(isReady)
-  journal.isFull = false
+  t.true(commit.isFull)
+  t.false(setUp({ hasJournal: false }).commit.isFull)
+})
+
+test('after a stop nothing is performed, and the records become durable all the same', (t) => {
+  const { commit, journal, shown, problems, take } = setUp()
+  take({ record: 'r' }, { show: 'a' })
+  commit.stop()
+  take({ show: 'b' })
   journal.sync()
-  await Promise.resolve()
-  t.true(isReady)
+  t.deepEqual([journal.written, shown, problems], [['r'], [], []])
 })
 
 test('a disk that stands still for ever ends the process before memory does', (t) => {

@@ -51,9 +51,7 @@ export class OutputCommit<Effect> {
   #queue: (Gate | Held<Effect>)[] = []
   #first = 0
   #isPerforming = false
-  #hasFailed = false
-  /** Called when the disk has caught up. */
-  #whenReady: (() => void)[] = []
+  #isStopped = false
 
   constructor(options: OutputCommitOptions<Effect>) {
     this.#options = options
@@ -70,20 +68,14 @@ export class OutputCommit<Effect> {
     return this.#queue.length - this.#first
   }
 
-  /** The disk is so far behind that no more should be asked of the machine; see `ready`. */
+  /** The disk is so far behind that no more should be asked of the machine. */
   get isFull(): boolean {
     return this.#journal?.isFull === true
   }
 
-  /** Resolves when the disk has caught up; at once when it is not behind. Never after a failure of the disk. */
-  ready(): Promise<void> {
-    if (!this.isFull) return Promise.resolve()
-    return new Promise((resolve) => this.#whenReady.push(resolve))
-  }
-
   /** Performs an effect, now or when what is before it is durable. */
   take(effect: Effect): void {
-    if (this.#hasFailed) return
+    if (this.#isStopped) return
     const records = this.#options.recordsOf(effect)
     if (records !== undefined) this.#record(records)
     else if (this.waitingCount === 0 && !this.#isPerforming) this.#options.perform(effect)
@@ -92,7 +84,7 @@ export class OutputCommit<Effect> {
 
   /** Between steps: begins a new segment of the journal when one is due. */
   stepped(): void {
-    if (this.#journal?.wantsSnapshot === true && !this.#hasFailed) this.#journal.rotate(this.#options.snapshot())
+    if (this.#journal?.wantsSnapshot === true && !this.#isStopped) this.#journal.rotate(this.#options.snapshot())
   }
 
   /** Holds back what is taken from now on until the promise resolves; when it rejects, for ever. */
@@ -107,9 +99,17 @@ export class OutputCommit<Effect> {
 
   /** The disk failed: what waits is dropped, nothing is performed any more. */
   fail(error: unknown): void {
-    if (this.#hasFailed) return
-    this.#drop()
+    if (this.#isStopped) return
+    this.stop()
     this.#options.failed(error)
+  }
+
+  /** Nothing is performed any more; records that were taken may still become durable. */
+  stop(): void {
+    this.#isStopped = true
+    this.#queue = []
+    this.#first = 0
+    this.#early = []
   }
 
   #record(records: readonly Uint8Array[]): void {
@@ -131,13 +131,12 @@ export class OutputCommit<Effect> {
   #open(gate: Gate): void {
     gate.isOpen = true
     if (!this.#isPerforming) this.#drain()
-    if (!this.isFull) for (const resolve of this.#whenReady.splice(0)) resolve()
   }
 
   /** Performs up to the first gate that is closed. An effect that takes others here queues them behind. */
   #drain(): void {
     this.#isPerforming = true
-    for (; this.#first < this.#queue.length && !this.#hasFailed; this.#first++) {
+    for (; this.#first < this.#queue.length && !this.#isStopped; this.#first++) {
       const entry = this.#queue[this.#first]!
       if (entry.kind === 'effect') this.#perform(entry.effect)
       else if (!entry.isOpen) break
@@ -152,15 +151,8 @@ export class OutputCommit<Effect> {
     try {
       this.#options.perform(effect)
     } catch (error) {
-      this.#drop()
+      this.stop()
       this.#options.crash(error)
     }
-  }
-
-  #drop(): void {
-    this.#hasFailed = true
-    this.#queue = []
-    this.#first = 0
-    this.#early = []
   }
 }
