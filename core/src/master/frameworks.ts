@@ -140,7 +140,7 @@ export function createFramework(turn: Turn, info: FrameworkInfo): Framework {
     registeredAtMs: turn.atMs,
     reregisteredAtMs: turn.atMs,
     unregisteredAtMs: 0,
-    tasks: new TaskMap(),
+    tasks: new TaskMap(turn.state.hashKey),
     unreachableTasks: new Map(),
     completedTasks: [],
     executors: new Map(),

@@ -10,6 +10,7 @@
  * It is not the HTTP server: parsing, negotiation, authentication and encoding are in core/src/io/http.
  */
 
+import { hashKeyFrom } from '../base/keyed-hash.ts'
 import { createRandom } from '../base/random.ts'
 import { activationStored } from './agent-activation.ts'
 import { endUnreachable, loseAgent, pingTimedOut } from './agent-loss.ts'
@@ -51,6 +52,7 @@ export function createMaster(options: MasterOptions, records: readonly RegistryR
     registry,
     allocator: createAllocator(options),
     random: createRandom(options.seed),
+    hashKey: hashKeyFrom(options.seed),
     frameworks: new Map(),
     completedFrameworks: new Map(),
     agents: new Map(),

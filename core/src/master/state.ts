@@ -30,6 +30,7 @@ import type {
 } from '@isthmus/proto/gen/mesos'
 import type { OfferConstraints } from '@isthmus/proto/gen/scheduler'
 import type { OfferAllocator } from '../allocator/contract.ts'
+import type { HashKey } from '../base/keyed-hash.ts'
 import type { Random } from '../base/random.ts'
 import type { Resources } from '../resources/resources.ts'
 import type { AgentTasks } from './agent-tasks.ts'
@@ -66,9 +67,12 @@ export interface MasterTask {
   readonly resources: Resources
   /** The newest state known, also when older updates are not acknowledged yet. */
   state: TaskState
-  /** What the framework has been told last by an update with a uuid. */
+  /** What the framework has been told last by an update with a uuid. Decoded for the caller: look once. */
+  readonly told: { readonly state: TaskState | undefined; readonly uuid: Uint8Array } | undefined
   readonly statusState: TaskState | undefined
   readonly statusUuid: Uint8Array | undefined
+  /** The state of the last of its statuses. */
+  readonly lastStatusState: TaskState | undefined
   /** One for each change of state, without data; at most {@link MAX_TASK_STATUSES}. Decoded for the caller: look once. */
   readonly statuses: readonly TaskStatus[]
   readonly labels: Labels | undefined
@@ -266,6 +270,8 @@ export interface MasterState {
   readonly registry: Registry
   readonly allocator: OfferAllocator
   readonly random: Random
+  /** For tables of ids that others choose. */
+  readonly hashKey: HashKey
   readonly frameworks: Map<string, Framework>
   /** Ring of --max_completed_frameworks, oldest first. */
   readonly completedFrameworks: Map<string, Framework>

@@ -1,11 +1,13 @@
 import test from 'ava'
 import fc from 'fast-check'
+import { hashKeyFrom } from '../base/keyed-hash.ts'
 import { Resources } from '../resources/resources.ts'
 import { AgentTasks } from './agent-tasks.ts'
 import type { MasterState, MasterTask } from './state.ts'
 import { TaskMap } from './task-map.ts'
 import { createTask, SharedTraits } from './task-record.ts'
 
+const key = hashKeyFrom(7)
 const state = { sharedTraits: new SharedTraits(), recentBags: [] } as unknown as MasterState
 
 function task(id: string, frameworkId = 'framework'): MasterTask {
@@ -18,7 +20,7 @@ const operations = fc.array(fc.record({ id: fc.nat(40), isAdded: fc.boolean() })
 test('a TaskMap holds what a Map holds, in its order', (t) => {
   fc.assert(
     fc.property(operations, (all) => {
-      const [map, model] = [new TaskMap(), new Map<string, MasterTask>()]
+      const [map, model] = [new TaskMap(key), new Map<string, MasterTask>()]
       for (const { id, isAdded } of all) {
         const key = `task-${id}`
         if (isAdded) {
@@ -37,7 +39,7 @@ test('a TaskMap holds what a Map holds, in its order', (t) => {
 })
 
 test('going through a TaskMap leaves out what is deleted meanwhile, also when its table grows', (t) => {
-  const map = new TaskMap()
+  const map = new TaskMap(key)
   for (let at = 0; at < 10; at++) map.set(`task-${at}`, task(`task-${at}`))
   const seen: string[] = []
   for (const [id] of map) {
@@ -50,7 +52,7 @@ test('going through a TaskMap leaves out what is deleted meanwhile, also when it
 })
 
 test('a TaskMap keeps many tasks apart, and gives room back when all are gone', (t) => {
-  const map = new TaskMap()
+  const map = new TaskMap(key)
   for (let at = 0; at < 20_000; at++) map.set(`task-${at}`, task(`task-${at}`))
   t.is(map.size, 20_000)
   t.true(Array.from({ length: 20_000 }, (_, at) => map.get(`task-${at}`)?.id === `task-${at}`).every(Boolean))

@@ -9,6 +9,7 @@
  */
 
 import { assert } from '../base/assert.ts'
+import { type HashKey, keyedHash } from '../base/keyed-hash.ts'
 import type { MasterTask } from './state.ts'
 
 const FREE = 0
@@ -24,24 +25,30 @@ export class TaskMap implements ReadonlyMap<string, MasterTask> {
   #slots = new Int32Array(SLOTS_MIN)
   #hashes = new Int32Array(placesIn(SLOTS_MIN))
   #size = 0
+  readonly #key: HashKey
+
+  /** @param key schedulers choose the ids of tasks, and must not know it */
+  constructor(key: HashKey) {
+    this.#key = key
+  }
 
   get size(): number {
     return this.#size
   }
 
   get(id: string): MasterTask | undefined {
-    const slot = this.#find(id, hashOf(id))
+    const slot = this.#find(id, keyedHash(id, this.#key))
     return slot < 0 ? undefined : this.#tasks[this.#slots[slot]! - 1]
   }
 
   has(id: string): boolean {
-    return this.#find(id, hashOf(id)) >= 0
+    return this.#find(id, keyedHash(id, this.#key)) >= 0
   }
 
   /** Puts a task behind the others, or in the place of the one with its id. */
   set(id: string, task: MasterTask): this {
     assert(task.id === id, 'a task is filed under its own id')
-    const hash = hashOf(id)
+    const hash = keyedHash(id, this.#key)
     const known = this.#find(id, hash)
     if (known >= 0) {
       this.#tasks[this.#slots[known]! - 1] = task
@@ -57,7 +64,7 @@ export class TaskMap implements ReadonlyMap<string, MasterTask> {
 
   /** Says whether it was there. */
   delete(id: string): boolean {
-    const slot = this.#find(id, hashOf(id))
+    const slot = this.#find(id, keyedHash(id, this.#key))
     if (slot < 0) return false
     this.#tasks[this.#slots[slot]! - 1] = undefined
     this.#slots[slot] = DELETED
@@ -133,11 +140,4 @@ export class TaskMap implements ReadonlyMap<string, MasterTask> {
       this.#slots[this.#freeSlot(hashes[place]!)] = this.#tasks.length
     }
   }
-}
-
-/** FNV-1a, its upper bits mixed into the lower ones. */
-function hashOf(id: string): number {
-  let hash = 0x811c9dc5
-  for (let at = 0; at < id.length; at++) hash = Math.imul(hash ^ id.charCodeAt(at), 0x01000193)
-  return hash ^ (hash >>> 15)
 }

@@ -2,7 +2,7 @@ import type { TaskState, TaskStatus } from '@isthmus/proto/gen/mesos'
 import test from 'ava'
 import fc from 'fast-check'
 import { MAX_TASK_STATUSES } from './state.ts'
-import { NO_PAST, type PastOwner, pastOf, remember, statusesOf, toldOf } from './task-past.ts'
+import { lastStateOf, NO_PAST, type PastOwner, pastOf, remember, statusesOf, toldOf } from './task-past.ts'
 
 const states: readonly TaskState[] = ['TASK_STARTING', 'TASK_RUNNING', 'TASK_KILLING', 'TASK_LOST', 'TASK_FINISHED']
 
@@ -45,6 +45,7 @@ test('a past gives back what was said, and what was told last', (t) => {
       }
       t.deepEqual(statusesOf(past, owner), expected)
       t.deepEqual(toldOf(past), told)
+      t.is(lastStateOf(past), expected.at(-1)?.state)
     }),
   )
 })

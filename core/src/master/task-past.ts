@@ -114,8 +114,41 @@ export function statusesOf(past: string, owner: PastOwner): TaskStatus[] {
 /** What the framework was told last, or undefined. */
 export function toldOf(past: string): Told | undefined {
   if (past === NO_PAST || past[0] === TOLD_NOTHING) return undefined
-  const { state, uuid } = read(past).told!
-  return { state: STATES[state.charCodeAt(0)], uuid: unpackBytes(uuid) }
+  if (past[0] === TOLD_OTHER) {
+    const { state, uuid } = read(past).told!
+    return { state: STATES[state.charCodeAt(0)], uuid: unpackBytes(uuid) }
+  }
+  const at = lastPieceAt(past)
+  const length = past.charCodeAt(at + 2)
+  const begin = length === LONG ? at + 6 : at + 3
+  const end = endOfSized(past, at + 2)
+  return { state: STATES[past.charCodeAt(at + 1)], uuid: unpackBytes(past.slice(begin, end)) }
+}
+
+/** The state of the last status, or undefined. */
+export function lastStateOf(past: string): TaskState | undefined {
+  return past.length <= endOfTold(past) ? undefined : STATES[past.charCodeAt(lastPieceAt(past) + 1)]
+}
+
+/** Where the last status begins; there must be one. */
+function lastPieceAt(past: string): number {
+  let at = endOfTold(past)
+  for (;;) {
+    const next = endOfSized(past, endOfSized(past, endOfSized(past, at + 2)))
+    if (next >= past.length) return at
+    at = next
+  }
+}
+
+function endOfTold(past: string): number {
+  return past[0] === TOLD_OTHER ? endOfSized(past, 2) : 1
+}
+
+/** Behind the text whose length stands at a place. */
+function endOfSized(past: string, at: number): number {
+  const length = past.charCodeAt(at)
+  if (length !== LONG) return at + 1 + length
+  return at + 4 + (past.charCodeAt(at + 1) | (past.charCodeAt(at + 2) << 8) | (past.charCodeAt(at + 3) << 16))
 }
 
 function pieceOf(owner: PastOwner, status: TaskStatus): Piece {

@@ -14,7 +14,7 @@ import type { Task, TaskState, TaskStatus } from '@isthmus/proto/gen/mesos'
 import { pack, unpack } from '@isthmus/proto/packed'
 import type { Resources } from '../resources/resources.ts'
 import { type MasterState, type MasterTask, RECENT_BAGS } from './state.ts'
-import { NO_PAST, pastOf, remember, statusesOf, type Told, toldOf } from './task-past.ts'
+import { lastStateOf, NO_PAST, pastOf, remember, statusesOf, type Told, toldOf } from './task-past.ts'
 
 /** Traits and names that are looked up at most; then all are forgotten and found anew, which costs room but changes nothing. */
 const SHARED_MAX = 16_384
@@ -150,12 +150,20 @@ class TaskRecord implements MasterTask {
     return statusesOf(this.past, this)
   }
 
+  get told(): Told | undefined {
+    return toldOf(this.past)
+  }
+
   get statusState(): TaskState | undefined {
     return toldOf(this.past)?.state
   }
 
   get statusUuid(): Uint8Array | undefined {
     return toldOf(this.past)?.uuid
+  }
+
+  get lastStatusState(): TaskState | undefined {
+    return lastStateOf(this.past)
   }
 
   get labels(): TaskDetails['labels'] {

@@ -95,7 +95,7 @@ export function enterStatus(
 /** Operators are told each state once, also those whose successor the agent knows already, and each result of a check. */
 function isNewsOf(task: MasterTask, { state, reason }: TaskStatus): boolean {
   if (reason === 'REASON_TASK_CHECK_STATUS_UPDATED' || reason === 'REASON_TASK_HEALTH_CHECK_STATUS_UPDATED') return true
-  return task.statuses.at(-1)?.state !== state
+  return task.lastStatusState !== state
 }
 
 function isSameUuid(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
@@ -199,13 +199,14 @@ export function acknowledge(turn: Turn, framework: Framework, call: CallAcknowle
     return
   }
   const task = taskOn(agent, framework, call.task_id.value)
-  const isCurrent = task?.statusUuid !== undefined && sameBytes(task.statusUuid, call.uuid)
+  const told = task?.told
   sendToAgent(turn, agent, {
     type: 'ACKNOWLEDGE_STATUS',
     acknowledge_status: { framework_id: { value: framework.id }, task_id: call.task_id, uuid: call.uuid },
   })
   count(state.counters, 'master/valid_status_update_acknowledgements')
-  if (task !== undefined && isCurrent && task.statusState !== undefined && isTerminal(task.statusState)) {
+  if (task === undefined || told?.state === undefined || !isTerminal(told.state)) return
+  if (sameBytes(told.uuid, call.uuid)) {
     removeTask(turn, agent, framework, task)
   }
 }
