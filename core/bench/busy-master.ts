@@ -149,13 +149,26 @@ export class BusyMaster {
     this.#play({ kind: 'timerFired', timer: { kind: 'allocation' } })
   }
 
-  /** A status update of a task by its agent and, when the agent waits for it, its acknowledgement. */
-  update(
+  /** The open stream of a framework. */
+  streamOf(frameworkId: string): string {
+    return this.#streams.get(frameworkId)!
+  }
+
+  /** A status update of a task by its agent, and its acknowledgement. */
+  update(task: RunningTask, state: TaskState, container_status: ContainerStatus, more: Partial<TaskStatus> = {}): void {
+    const uuid = this.tell(task, state, container_status, more)
+    const { taskId, frameworkId, agentId } = task
+    const acknowledge = { agent_id: { value: agentId }, task_id: { value: taskId }, uuid }
+    this.#call({ type: 'ACKNOWLEDGE', framework_id: { value: frameworkId }, acknowledge })
+  }
+
+  /** A status update of a task by its agent; what it is acknowledged by. */
+  tell(
     { taskId, frameworkId, agentId, linkId }: RunningTask,
     state: TaskState,
     container_status: ContainerStatus,
     more: Partial<TaskStatus> = {},
-  ): void {
+  ): Uint8Array {
     const uuid = nextUuidBytes(this.#random)
     const status = {
       task_id: { value: taskId },
@@ -171,8 +184,7 @@ export class BusyMaster {
     const status_update = { framework_id: { value: frameworkId }, status, latest_state: state }
     const message = transported({ type: 'STATUS_UPDATE', status_update })
     this.#play({ kind: 'agentMessages', linkId, messages: [message] })
-    const acknowledge = { agent_id: { value: agentId }, task_id: { value: taskId }, uuid }
-    this.#call({ type: 'ACKNOWLEDGE', framework_id: { value: frameworkId }, acknowledge })
+    return uuid
   }
 
   #use(offer: Offer, visit: (task: RunningTask) => void): void {
