@@ -1,16 +1,20 @@
 /** Counters: numbers by name, shown in /metrics/snapshot under Mesos's names. */
 
 /** Name → count since the start. */
-export type Counters = Map<string, number>
+export class Counters extends Map<string, number> {
+  /** Another number after each change. */
+  revision = 0
+}
 
 /** Adds to a counter; unknown names start at 0. */
 export function count(counters: Counters, name: string, by = 1): void {
+  counters.revision += 1
   counters.set(name, (counters.get(name) ?? 0) + by)
 }
 
 /** The counters of a master that always exist, at 0. */
 export function createMasterCounters(): Counters {
-  return new Map(MASTER_COUNTERS.map((name) => [`master/${name}`, 0]))
+  return new Counters(MASTER_COUNTERS.map((name) => [`master/${name}`, 0]))
 }
 
 const MESSAGES = [

@@ -16,7 +16,7 @@ import { compileConstraints } from '../allocator/constraints.ts'
 import type { Amounts } from '../allocator/contract.ts'
 import { assert } from '../base/assert.ts'
 import { nextUuid } from '../base/random.ts'
-import { count } from './counters.ts'
+import { Counters, count } from './counters.ts'
 import { removeExecutor } from './executors.ts'
 import {
   clearNegotiations,
@@ -148,7 +148,7 @@ export function createFramework(turn: Turn, info: FrameworkInfo): Framework {
     inverseOffers: new Set(),
     negotiations: createNegotiations(),
     usedOn: new Map(),
-    counters: new Map(),
+    counters: new Counters(),
   }
 }
 

@@ -1,7 +1,7 @@
 /** JSON as values. */
 
 /** A JSON value; fields that are undefined are left out when written. */
-export type Json = null | boolean | number | bigint | string | readonly Json[] | JsonObject | LazyList
+export type Json = null | boolean | number | bigint | string | readonly Json[] | JsonObject | LazyList | JsonText
 
 /** A JSON object. */
 export interface JsonObject {
@@ -37,18 +37,47 @@ export class LazyList {
   }
 }
 
+/** A value as its JSON text, for what is shown often and seldom changes. */
+export class JsonText {
+  readonly text: string
+
+  constructor(text: string) {
+    this.text = text
+  }
+
+  /** The value; 64-bit numbers in it lose digits. */
+  toJSON(): Json {
+    return JSON.parse(this.text) as Json
+  }
+}
+
+/** Some fields of an object as their JSON text, without the braces. */
+export class FieldsText {
+  readonly text: string
+
+  constructor(text: string) {
+    this.text = text
+  }
+
+  /** The fields as an object. */
+  toJSON(): JsonObject {
+    return JSON.parse(`{${this.text}}`) as JsonObject
+  }
+}
+
 /** An object with so many fields that they are made in groups when it is written: `own` first, then each group that `more` makes. */
 export class LazyFields {
   readonly own: JsonObject
-  readonly more: () => Iterable<JsonObject>
+  readonly more: () => Iterable<JsonObject | FieldsText>
 
-  constructor(own: JsonObject, more: () => Iterable<JsonObject>) {
+  constructor(own: JsonObject, more: () => Iterable<JsonObject | FieldsText>) {
     this.own = own
     this.more = more
   }
 
   /** The whole object. */
   toJSON(): JsonObject {
-    return Object.assign({}, this.own, ...this.more())
+    const groups = Array.from(this.more(), (group) => (group instanceof FieldsText ? group.toJSON() : group))
+    return Object.assign({}, this.own, ...groups)
   }
 }

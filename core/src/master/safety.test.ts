@@ -5,6 +5,7 @@ import type { Call } from '@isthmus/proto/gen/scheduler'
 import test from 'ava'
 import fc from 'fast-check'
 import { assert } from '../base/assert.ts'
+import { checkKeptPages } from './kept-pages.ts'
 import type { MasterFlags } from './options.ts'
 import { Rehearsal, type StageAgent, type StageFramework, scalar } from './rehearsal.ts'
 import {
@@ -729,9 +730,10 @@ class Chaos {
     })
   }
 
-  /** What the pages show can always be shown. */
+  /** What the pages show can always be shown, and what is kept of them is what is made anew. */
   show(): void {
     const { state, atMs } = this.stage
+    checkKeptPages(state)
     JSON.stringify(
       [
         stateView(state),
@@ -765,7 +767,11 @@ test('safety_the books agree after any sequence of calls, messages and broken co
         checkpoint: true,
         aware: false,
       })
-      for (const one of commands) chaos.run(one)
+      for (const [at, one] of commands.entries()) {
+        chaos.run(one)
+        // Looked at, it is kept: so it must be noticed when it changes.
+        if (at % 3 === 0) checkKeptPages(chaos.stage.state)
+      }
       chaos.show()
       chaos.checkInverseOffers()
       inverse.asked += chaos.frameworks.filter(({ events }) => events.some(({ inverse_offers: one }) => one)).length

@@ -29,6 +29,7 @@ test('a TaskMap holds what a Map holds, in its order', (t) => {
           model.set(key, added)
         } else t.is(map.delete(key), model.delete(key))
         t.is(map.size, model.size)
+        t.deepEqual(map.countStates(), new Map(model.size === 0 ? [] : [['TASK_STAGING', model.size]]))
         t.is(map.get(key), model.get(key))
         t.is(map.has(key), model.has(key))
       }

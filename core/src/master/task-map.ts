@@ -8,6 +8,7 @@
  * ```
  */
 
+import type { TaskState } from '@isthmus/proto/gen/mesos'
 import { assert } from '../base/assert.ts'
 import { type HashKey, keyedHash } from '../base/keyed-hash.ts'
 import type { MasterTask } from './state.ts'
@@ -100,6 +101,26 @@ export class TaskMap implements ReadonlyMap<string, MasterTask> {
 
   forEach(visit: (task: MasterTask, id: string, map: ReadonlyMap<string, MasterTask>) => void): void {
     for (const task of this.values()) visit(task, task.id, this)
+  }
+
+  /** How many are in which state. */
+  countStates(): Map<TaskState, number> {
+    const counts = new Map<TaskState, number>()
+    let [state, run]: [TaskState | undefined, number] = [undefined, 0]
+    const finish = (): void => {
+      if (state !== undefined) counts.set(state, (counts.get(state) ?? 0) + run)
+    }
+    for (const task of this.#tasks) {
+      if (task === undefined) continue
+      if (task.state !== state) {
+        finish()
+        state = task.state
+        run = 0
+      }
+      run++
+    }
+    finish()
+    return counts
   }
 
   /** As a list of pairs. */

@@ -2,10 +2,11 @@
 
 import { addAll, type Bag, EMPTY, quantities, revocable } from './bag.ts'
 import { OPERATION_TYPES } from './counters.ts'
-import { LazyFields } from './json.ts'
+import { type FieldsText, LazyFields } from './json.ts'
 import { reclaimMetrics } from './reclaim/view.ts'
 import { addSums, roleSums, sumsOf } from './role-sums.ts'
-import type { Framework, MasterState } from './state.ts'
+import type { MasterState } from './state.ts'
+import { ACTIVE_STATES, activeCounts, metricsOf, metricsTextOf } from './views-framework-metrics.ts'
 
 const OPERATION_STATES = [
   'pending',
@@ -25,12 +26,17 @@ export function metricsSnapshot(state: MasterState, atMs: number): Record<string
 
 /** The same as an object to be written in groups: a hundred metrics of each framework are many. */
 export function metricsFields(state: MasterState, atMs: number): LazyFields {
-  return new LazyFields(commonMetrics(state, atMs), () => frameworkMetrics(state))
+  return new LazyFields(commonMetrics(state, atMs), () => frameworkTexts(state))
 }
 
 function* frameworkMetrics(state: MasterState): Generator<Record<string, number>> {
   if (!state.options.publishPerFrameworkMetrics) return
-  for (const framework of [...state.frameworks.values()]) yield metricsOf(framework)
+  for (const framework of state.frameworks.values()) yield metricsOf(framework)
+}
+
+function* frameworkTexts(state: MasterState): Generator<FieldsText> {
+  if (!state.options.publishPerFrameworkMetrics) return
+  for (const framework of [...state.frameworks.values()]) yield metricsTextOf(framework)
 }
 
 function commonMetrics(state: MasterState, atMs: number): Record<string, number> {
@@ -130,69 +136,21 @@ function addQuotas(metrics: Record<string, number>, state: MasterState): void {
 }
 
 function addFrameworks(metrics: Record<string, number>, state: MasterState): void {
-  const running: Record<string, number> = { staging: 0, starting: 0, running: 0, killing: 0, unreachable: 0 }
+  const running = ACTIVE_STATES.map(() => 0)
   let connected = 0
   let active = 0
   for (const framework of state.frameworks.values()) {
     if (framework.streamId !== undefined) connected++
     if (framework.active) active++
-    const states = activeStates(framework)
-    for (const [name, value] of Object.entries(states)) {
-      const short = name.replace('task_', '')
-      if (running[short] !== undefined) running[short] += value
-    }
+    for (const [at, value] of activeCounts(framework).entries()) running[at]! += value
   }
   metrics['master/frameworks_connected'] = connected
   metrics['master/frameworks_disconnected'] = state.frameworks.size - connected
   metrics['master/frameworks_active'] = active
   metrics['master/frameworks_inactive'] = state.frameworks.size - active
-  for (const [name, value] of Object.entries(running)) metrics[`master/tasks_${name}`] = value
-}
-
-const ACTIVE_STATES = ['staging', 'starting', 'running', 'killing', 'unreachable', 'unknown']
-
-function activeStates(framework: Framework): Record<string, number> {
-  const counts = new Map<string, number>()
-  for (const { state } of framework.tasks.values()) counts.set(state, (counts.get(state) ?? 0) + 1)
-  counts.set('TASK_UNREACHABLE', framework.unreachableTasks.size)
-  return Object.fromEntries(
-    ACTIVE_STATES.map((name) => [`task_${name}`, counts.get(`TASK_${name.toUpperCase()}`) ?? 0]),
-  )
-}
-
-function metricsOf(framework: Framework): Record<string, number> {
-  const metrics: Record<string, number> = {}
-  const prefix = `master/frameworks/${encodedName(framework.info.name)}/${framework.id}`
-  metrics[`${prefix}/subscribed`] = framework.streamId === undefined ? 0 : 1
-  for (const name of FRAMEWORK_COUNTERS) metrics[`${prefix}/${name}`] = 0
-  for (const [name, value] of framework.counters) metrics[`${prefix}/${name}`] = value
-  for (const [name, value] of Object.entries(activeStates(framework))) metrics[`${prefix}/tasks/active/${name}`] = value
-  for (const role of framework.roles) {
-    metrics[`${prefix}/roles/${role}/suppressed`] = framework.suppressedRoles.has(role) ? 1 : 0
+  for (const [at, name] of ACTIVE_STATES.entries()) {
+    if (name !== 'TASK_UNKNOWN') metrics[`master/${name.toLowerCase().replace('task_', 'tasks_')}`] = running[at]!
   }
-  return metrics
-}
-
-const CALLS =
-  'subscribe teardown accept decline accept_inverse_offers decline_inverse_offers revive suppress kill shutdown acknowledge acknowledge_operation_status reconcile reconcile_operations message request update_framework'
-const EVENTS =
-  'subscribed offers rescind inverse_offers rescind_inverse_offer update update_operation_status message failure error heartbeat'
-const ENDS = 'finished failed killed lost error dropped gone gone_by_operator'
-
-const FRAMEWORK_COUNTERS: readonly string[] = [
-  'calls',
-  ...CALLS.split(' ').map((name) => `calls/${name}`),
-  'events',
-  ...EVENTS.split(' ').map((name) => `events/${name}`),
-  ...['sent', 'accepted', 'declined', 'rescinded'].map((name) => `offers/${name}`),
-  'operations',
-  ...['launch', 'launch_group', ...OPERATION_TYPES].map((name) => `operations/${name}`),
-  ...ENDS.split(' ').map((name) => `tasks/terminal/task_${name}`),
-]
-
-function encodedName(name: string): string {
-  // Halves of surrogate pairs cannot be encoded.
-  return encodeURIComponent(name.replace(/[\ud800-\udfff]/gu, '\ufffd'))
 }
 
 function add(into: Record<string, number>, name: string, by: number): void {

@@ -9,7 +9,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Writable } from 'node:stream'
 import { setImmediate } from 'node:timers/promises'
 import { createGzip } from 'node:zlib'
-import { LazyFields, LazyList } from '../../master/json.ts'
+import { FieldsText, JsonText, LazyFields, LazyList } from '../../master/json.ts'
 import { answerBody, answerText } from './answers.ts'
 import { wantsGzip } from './negotiate.ts'
 
@@ -40,11 +40,13 @@ export function* jsonPieces(value: unknown, write: (value: unknown) => string): 
       before = ','
     }
     yield before === '[' ? '[]' : ']'
+  } else if (value instanceof JsonText) {
+    yield value.text
   } else if (value instanceof LazyFields) {
     yield write(value.own).slice(0, -1)
     let isFirst = Object.keys(value.own).length === 0
     for (const group of value.more()) {
-      const fields = write(group).slice(1, -1)
+      const fields = group instanceof FieldsText ? group.text : write(group).slice(1, -1)
       if (fields === '') continue
       yield isFirst ? fields : `,${fields}`
       isFirst = false
