@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import type { Offer, TaskInfo } from '@isthmus/proto/gen/mesos'
 import test, { type ExecutionContext } from 'ava'
 import { getJson, localCluster } from './cluster.ts'
@@ -7,14 +8,21 @@ import { EXECUTOR } from './plain-executor.ts'
 import { PlainScheduler, scalars } from './plain-scheduler.ts'
 import { temporaryFolder, until } from './programs.ts'
 
-function customTasks(t: ExecutionContext, offer: Offer, frameworkId: string, count: number): TaskInfo[] {
+const LIBRARY_EXECUTOR = fileURLToPath(new URL('library-executor.ts', import.meta.url))
+
+/** The command of an executor that uses nothing but the API. */
+function plainExecutor(t: ExecutionContext): string {
   const script = join(temporaryFolder(t), 'executor.cjs')
   writeFileSync(script, EXECUTOR)
+  return `${process.execPath} ${script}`
+}
+
+function customTasks(command: string, offer: Offer, frameworkId: string, count: number): TaskInfo[] {
   const executor = {
     type: 'CUSTOM',
     executor_id: { value: 'own' },
     framework_id: { value: frameworkId },
-    command: { value: `${process.execPath} ${script}` },
+    command: { value: command },
     resources: scalars({ cpus: 0.1, mem: 32 }),
   } as const
   return Array.from({ length: count }, (_, index) => ({
@@ -31,7 +39,7 @@ test('a custom executor subscribes, runs tasks, exchanges messages, and is shut 
   const scheduler = new PlainScheduler(master)
   scheduler.subscribe()
   const offer = await scheduler.offer()
-  await scheduler.launch(offer, customTasks(t, offer, scheduler.frameworkId, 2))
+  await scheduler.launch(offer, customTasks(plainExecutor(t), offer, scheduler.frameworkId, 2))
   await scheduler.reached('t0', 'TASK_RUNNING')
   await scheduler.reached('t1', 'TASK_RUNNING')
   const to = { agent_id: offer.agent_id, executor_id: { value: 'own' } }
@@ -53,6 +61,28 @@ test('a custom executor subscribes, runs tasks, exchanges messages, and is shut 
   t.true(log.startsWith('event SUBSCRIBED\nevent LAUNCH\n'), log)
   t.true(log.endsWith('event SHUTDOWN\n'), log)
   t.false(/update (?!202)/.test(log), log)
+})
+
+test('an executor written on the executor library does the same', async (t) => {
+  const { master, agents } = await localCluster(t)
+  const scheduler = new PlainScheduler(master)
+  scheduler.subscribe()
+  const offer = await scheduler.offer()
+  const command = `exec ${process.execPath} --conditions=source ${LIBRARY_EXECUTOR}`
+  await scheduler.launch(offer, customTasks(command, offer, scheduler.frameworkId, 2))
+  await scheduler.reached('t0', 'TASK_RUNNING')
+  await scheduler.reached('t1', 'TASK_RUNNING')
+  const to = { agent_id: offer.agent_id, executor_id: { value: 'own' } }
+  const data = new Uint8Array(Buffer.from('ping'))
+  t.is(await scheduler.call({ type: 'MESSAGE', message: { ...to, data } }), 202)
+  await until('the message that came back', () => scheduler.events.some(({ type }) => type === 'MESSAGE'))
+  t.is(await scheduler.call({ type: 'KILL', kill: { task_id: { value: 't0' } } }), 202)
+  await scheduler.reached('t0', 'TASK_KILLED')
+  t.is(await scheduler.call({ type: 'SHUTDOWN', shutdown: to }), 202)
+  await scheduler.reached('t1', 'TASK_FAILED')
+  const sandbox = `/frameworks/${scheduler.frameworkId}/executors/own/runs/latest/stdout`
+  const { data: log } = (await getJson(agents[0]!, `/files/read?path=${sandbox}&offset=0`)) as { data: string }
+  t.deepEqual(log.trim().split('\n'), ['subscribed', 'launch', 'launch', 'messageReceived', 'kill', 'shutdown'])
 })
 
 test('a task group runs together and ends together', async (t) => {
