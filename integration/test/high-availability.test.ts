@@ -4,6 +4,9 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { SchedulerClient } from '@isthmus/core/io/http/scheduler-client'
+import type { FrameworkID, Offer, TaskInfo } from '@isthmus/proto/gen/mesos'
+import type { Call } from '@isthmus/proto/gen/scheduler'
 import test from 'ava'
 import { bringZooKeeper } from '../src/hadoop/distribution.ts'
 import { type GuardedProcess, lastLines, startGuarded } from '../src/hadoop/guarded-process.ts'
@@ -107,17 +110,39 @@ test.serial('a task outlives the leader, and what was promised is there at the n
   t.true(existsSync(flag))
 })
 
-test.serial('a leader that ZooKeeper does not hear ends, and the next one leads', async (t) => {
+test.serial('a leader that was stopped and woken promises nothing, launches nothing, and ends', async (t) => {
   const leader = await whenLed()
-  for (const pid of findTree({ roots: [(await leader.process.pid) ?? 0] })) process.kill(pid, 'SIGSTOP')
+  const framework = await subscribeTo(leader)
+  const [offer] = await framework.offers
+  const stopped = findTree({ roots: [(await leader.process.pid) ?? 0] })
+  for (const pid of stopped) process.kill(pid, 'SIGSTOP')
   const next = await whenLed(leader)
   t.not(next, leader)
   const before = await agents(next.port)
-  for (const pid of findTree({ roots: [(await leader.process.pid) ?? 0] })) process.kill(pid, 'SIGCONT')
+  // All of this waits in the sockets of the leader that was, and is read before its timers run.
+  const weights = { weight_infos: [{ role: 'late', weight: 7 }] }
+  const promise = operator(leader.port, { type: 'UPDATE_WEIGHTS', update_weights: weights }).then(
+    ({ status }) => status,
+    () => 'no answer',
+  )
+  const trace = join(run.path, 'launched-by-a-leader-that-was')
+  const launch = framework.launch(offer as Offer, `touch ${trace}`)
+  await delay(300)
+  for (const pid of stopped) process.kill(pid, 'SIGCONT')
   const { code } = await leader.process.exited
   t.is(code, 1)
   t.regex(readFileSync(leader.process.outputFile, 'utf8'), /leadership lost/)
+  t.not(await promise, 200)
+  t.is(await launch, 'no answer')
+  framework.close()
   t.is(await agents(next.port), before)
+  const { get_weights } = (await (await operator(next.port, { type: 'GET_WEIGHTS' })).json()) as {
+    get_weights: { weight_infos: { role: string }[] }
+  }
+  t.false(get_weights.weight_infos.some(({ role }) => role === 'late'))
+  t.is((await metrics(next.port))['master/tasks_running'], 0)
+  t.false(existsSync(trace))
+  leader.process = startMaster(leader.port)
 })
 
 test.serial('a server of ZooKeeper may die without anyone noticing', async (t) => {
@@ -127,6 +152,44 @@ test.serial('a server of ZooKeeper may die without anyone noticing', async (t) =
   t.is((await metrics(leader.port))['master/elected'], 1)
   await ensemble.restart(0)
 })
+
+/** A framework that talks to this master and follows no other. */
+async function subscribeTo({ port }: Master): Promise<{
+  readonly offers: Promise<readonly Offer[]>
+  readonly launch: (offer: Offer, command: string) => Promise<string>
+  readonly close: () => void
+}> {
+  const client = new SchedulerClient({ master: { host: '127.0.0.1', port } })
+  const info = { name: 'faithful', user: 'root', roles: ['*'], capabilities: [{ type: 'MULTI_ROLE' as const }] }
+  let frameworkId: FrameworkID | undefined
+  const offers = new Promise<readonly Offer[]>((resolve, reject) => {
+    client.subscribe(
+      { type: 'SUBSCRIBE', subscribe: { framework_info: info } },
+      {
+        opened: () => {},
+        event: (event) => {
+          if (event.subscribed !== undefined) frameworkId = event.subscribed.framework_id
+          if (event.offers !== undefined) resolve(event.offers.offers ?? [])
+        },
+        closed: reject,
+      },
+    )
+  })
+  await offers
+  // The connection of later calls is there when they are made: what comes over it is the first that a woken process reads.
+  await client.send({ type: 'REVIVE', framework_id: frameworkId })
+  const launch = async ({ id, agent_id }: Offer, command: string): Promise<string> => {
+    const resources = [{ name: 'cpus', type: 'SCALAR' as const, scalar: { value: 0.1 } }]
+    const task: TaskInfo = { name: 't', task_id: { value: 'late' }, agent_id, resources, command: { value: command } }
+    const operations = [{ type: 'LAUNCH' as const, launch: { task_infos: [task] } }]
+    const call: Call = { type: 'ACCEPT', framework_id: frameworkId, accept: { offer_ids: [id], operations } }
+    return await client.send(call).then(
+      ({ status }) => String(status),
+      () => 'no answer',
+    )
+  }
+  return { offers, launch, close: () => client.close() }
+}
 
 function startMaster(port: number): GuardedProcess {
   return start(`master-${port}`, [

@@ -58,9 +58,9 @@ export async function startMaster({ flags, log, failed }: MasterStart): Promise<
   if (logFile !== undefined) files.attach('/master/log', logFile)
   const url = `http://${options.hostname}:${options.port}`
   let shell: MasterShell | undefined
-  const lead = ({ store, records }: Registry): void => {
+  const lead = ({ store, records, mayLead }: Registry): void => {
     const state = createMaster({ ...options, electedAtMs: clock.now() }, records)
-    shell = new MasterShell({ state, registry: store, log, files, failed })
+    shell = new MasterShell({ state, registry: store, log, files, failed, mayLead })
     shell.begin()
     serveWith(server, shell.router)
     log.info('master serves', { url, recoveredRecords: records.length })

@@ -25,6 +25,8 @@ const SESSION_TIMEOUT_MS = 10_000
 /** An open registry with what it holds. */
 export interface Registry {
   readonly store: RegistryStore
+  /** Asked before each step; false = another may lead already. Absent = nobody else can. */
+  readonly mayLead?: () => boolean
   readonly records: readonly RegistryRecord[]
 }
 
@@ -77,7 +79,7 @@ export function startContender(contender: ContenderOptions): Contender {
       log.info('elected')
       const store = timedRegistry(zooKeeperRegistry(session, url.value.path), registryLimits(flags))
       store.load().then(
-        (records) => contender.lead({ store, records }),
+        (records) => contender.lead({ store, records, mayLead: () => session.isAlive }),
         (error: unknown) => failed('the registry cannot be read', error),
       )
     },

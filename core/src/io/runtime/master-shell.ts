@@ -53,6 +53,8 @@ export interface MasterShellOptions {
   readonly files: VirtualFiles
   /** The master cannot lead any more, or a bug was found: the process must end. */
   readonly failed: (reason: string, error?: unknown) => void
+  /** Asked before each step; once false, nothing is done any more: who deposed us tells `failed`. Absent = nobody can. */
+  readonly mayLead?: (() => boolean) | undefined
 }
 
 const NOT_ACCEPTABLE = "Expecting 'Accept' to allow 'application/x-protobuf' or 'application/json'"
@@ -72,7 +74,7 @@ export class MasterShell {
     this.#options = options
     this.#loop = new Loop<MasterState, MasterEvent, MasterEffect, MasterTimer>({
       state: options.state,
-      step,
+      step: (state, event) => (this.#mayStep() ? step(state, event) : []),
       perform: (effect) => this.#perform(effect),
       timerFired: (timer, atMs) => ({ kind: 'timerFired', atMs, timer }),
       crash: (error, event) => options.failed(`the master's step failed on ${event.kind}`, error),
@@ -128,6 +130,13 @@ export class MasterShell {
 
   #post(event: MasterEvent): void {
     this.#loop.post(event)
+  }
+
+  /** A leader that was stopped and woken finds calls in its sockets before any timer tells it how late it is. */
+  #mayStep(): boolean {
+    if (this.#options.mayLead?.() ?? true) return true
+    this.#loop.stop()
+    return false
   }
 
   #perform(effect: MasterEffect): void {

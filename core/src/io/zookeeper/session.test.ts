@@ -90,3 +90,16 @@ test('a session without a sign of life for its timeout is lost', async (t) => {
   await deaf.connect()
   t.regex(await lost, /no server answered for \d+ ms/)
 })
+
+test('a process that slept over the end of its session knows it before any timer has run', async (t) => {
+  const servers = await serve(t, (socket) => {
+    socket.once('data', () => socket.write(accepted(300)))
+  })
+  const { session: sleepy, lost } = session(t, servers, 300)
+  await sleepy.connect()
+  t.true(sleepy.isAlive)
+  // Nothing else of this process runs meanwhile, as when it is stopped.
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 350)
+  t.false(sleepy.isAlive)
+  t.regex(await lost, /no server answered for \d+ ms/)
+})

@@ -87,6 +87,16 @@ export class ZooKeeperSession {
     this.#askForSign()
   }
 
+  /**
+   * Says whether the servers still keep the session, going by the last sign of life: a process that was stopped and woken asks before it
+   * acts, as its timers have not run yet. A session found too old is lost at once.
+   */
+  get isAlive(): boolean {
+    const silentMs = performance.now() - this.#heardAtMs
+    if (silentMs >= this.#timeoutMs()) this.#over(`no server answered for ${Math.round(silentMs)} ms`)
+    return !this.#isOver
+  }
+
   /** Makes a persistent node; false when it is there already. */
   async create(path: string, data: Uint8Array): Promise<boolean> {
     try {
@@ -235,22 +245,24 @@ export class ZooKeeperSession {
 
   /** The client pings by itself, but does not look whether anyone answers. */
   #askForSign(): void {
-    const timeoutMs = Math.min(this.#client.getSessionTimeout(), this.#options.timeoutMs)
+    const timeoutMs = this.#timeoutMs()
     const everyMs = timeoutMs / SIGNS
-    if (this.#isOver) return
-    const silentMs = performance.now() - this.#heardAtMs
-    if (silentMs >= timeoutMs) {
-      this.#over(`no server answered for ${Math.round(silentMs)} ms`)
-      return
-    }
+    if (!this.isAlive) return
+    const askedAtMs = performance.now()
+    const silentMs = askedAtMs - this.#heardAtMs
     if (this.#isConnected) {
       if (silentMs > 2 * everyMs) this.#client.connectionManager.socket?.destroy()
       this.#client.exists('/', (error) => {
-        if (!error) this.#heardAtMs = performance.now()
+        // The servers count from when they were asked, not from when we heard of it.
+        if (!error) this.#heardAtMs = Math.max(this.#heardAtMs, askedAtMs)
       })
     }
     this.#signTimer = setTimeout(() => this.#askForSign(), Math.min(everyMs, Math.max(1, timeoutMs - silentMs)))
     this.#signTimer.unref()
+  }
+
+  #timeoutMs(): number {
+    return Math.min(this.#client.getSessionTimeout(), this.#options.timeoutMs)
   }
 
   #over(reason: string): void {
