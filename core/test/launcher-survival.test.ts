@@ -20,6 +20,7 @@ const PROGRAM = fileURLToPath(new URL('./container-agent.ts', import.meta.url))
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 /** More than any test takes; what an aborted one leaves is gone soon after. */
 const LONG_MS = 240_000
+const STORM = 60
 const host = detectCgroups()
 if (host.kind === 'none') console.log(`launcher-survival.test: control groups are skipped, ${host.reason}`)
 const withCgroups = host.kind === 'none' ? test.skip : test.serial
@@ -42,6 +43,7 @@ interface Agent {
   readonly told: readonly Told[]
   /** Calls a method of its containerizer. */
   readonly call: <T = unknown>(method: string, ...words: readonly unknown[]) => Promise<T>
+  readonly begin: (containerId: string, shell: string, more?: Partial<ContainerSpec>) => void
   /** Launches a shell line that survives the agent; resolves with its pid once it runs. */
   readonly launch: (containerId: string, shell: string, more?: Partial<ContainerSpec>) => Promise<number>
   readonly recover: () => Promise<readonly FoundContainer[]>
@@ -81,9 +83,12 @@ function startAgent(argv: readonly string[]): Agent {
   createInterface({ input: child.stdout }).on('line', (line) => told.push(JSON.parse(line) as Told))
   child.stdin.on('error', () => {})
   let calls = 0
-  const call = async <T>(method: string, ...words: readonly unknown[]): Promise<T> => {
-    const number = calls++
+  const send = (method: string, ...words: readonly unknown[]): number => {
     child.stdin.write(`${JSON.stringify([method, ...words])}\n`)
+    return calls++
+  }
+  const call = async <T>(method: string, ...words: readonly unknown[]): Promise<T> => {
+    const number = send(method, ...words)
     const answers = (): Told[] => told.filter(({ kind }) => kind === 'answer' || kind === 'error')
     await until(`the answer to ${method}`, () => answers().length > number)
     const { kind, event } = answers()[number]!
@@ -92,22 +97,26 @@ function startAgent(argv: readonly string[]): Agent {
   }
   const of = (containerId: string, kinds: readonly Told['kind'][]): Told | undefined =>
     told.find(({ kind, event }) => kinds.includes(kind) && (event as FoundContainer).containerId === containerId)
+  const begin = (containerId: string, shell: string, more: Partial<ContainerSpec> = {}): void => {
+    const spec: ContainerSpec = {
+      containerId,
+      sandboxPath: join(argv[1]!, containerId),
+      uris: [],
+      command: { kind: 'shell', value: shell },
+      env: { PATH },
+      resources: { cpusMilli: 100, memoryMb: 32 },
+      survivesMs: LONG_MS,
+      ...more,
+    }
+    send('launch', spec)
+  }
   return {
     child,
     told,
     call,
-    launch: async (containerId, shell, more = {}) => {
-      const spec: ContainerSpec = {
-        containerId,
-        sandboxPath: join(argv[1]!, containerId),
-        uris: [],
-        command: { kind: 'shell', value: shell },
-        env: { PATH },
-        resources: { cpusMilli: 100, memoryMb: 32 },
-        survivesMs: LONG_MS,
-        ...more,
-      }
-      void call('launch', spec)
+    begin,
+    launch: async (containerId, shell, more) => {
+      begin(containerId, shell, more)
       await until(`the start of ${containerId}`, () => of(containerId, ['started', 'failed']) !== undefined)
       const { kind, event } = of(containerId, ['started', 'failed'])!
       if (kind === 'failed') throw new Error(JSON.stringify(event))
@@ -447,6 +456,39 @@ test.serial('a socket nobody listens on, and one that is no launcher, do not sto
   writeFileSync(path, '')
   t.true(runs(await second.launch('c', 'sleep 1000')))
 })
+
+for (const victim of ['agent', 'launcher'] as const) {
+  test.serial(
+    `the ${victim} is killed in the middle of many launches: each is done once and known, or not done`,
+    async (t) => {
+      const world = openWorld(t)
+      const first = world.startAgent()
+      await first.launch('warm', 'true')
+      const launcherPid = await first.launcherPid()
+      const ids = Array.from({ length: STORM }, (_, index) => `c${index}`)
+      const heard = (agent: Agent, kinds: readonly Told['kind'][]): string[] =>
+        agent.told.filter(({ kind }) => kinds.includes(kind)).map(({ event }) => (event as FoundContainer).containerId)
+      for (const id of ids) first.begin(id, 'echo ran >> ran; sleep 0.05; exit 3')
+      await until('some starts', () => heard(first, ['started']).length > STORM / 4)
+      if (victim === 'agent') await first.kill()
+      else process.kill(launcherPid, 'SIGKILL')
+      const agent = victim === 'agent' ? world.startAgent() : first
+      const found = victim === 'agent' ? await agent.recover() : []
+      const endedBefore = found.filter(({ exit }) => exit !== undefined).map(({ containerId }) => containerId)
+      const known = victim === 'agent' ? found.map(({ containerId }) => containerId) : [...ids, 'warm']
+      await until('all ends', () => heard(agent, ['exited', 'failed']).length + endedBefore.length >= known.length)
+      t.deepEqual([...heard(agent, ['exited', 'failed']), ...endedBefore].sort(), [...known].sort())
+      for (const id of ids) {
+        const file = join(world.workDir, id, 'ran')
+        const text = existsSync(file) ? readFileSync(file, 'utf8') : ''
+        if (!known.includes(id)) t.is(text, '', id)
+        else t.true(text === 'ran\n' || heard(agent, ['failed']).includes(id) || endedBefore.includes(id), id)
+        t.true(text.length <= 4, id)
+      }
+      if (victim === 'launcher') t.is(new Set(heard(agent, ['started'])).size, heard(agent, ['started']).length)
+    },
+  )
+}
 
 withCgroups('control groups are found again: limits, usage, what is left of the dead', async (t) => {
   const world = openWorld(t, 'cgroups/cpu,cgroups/mem')

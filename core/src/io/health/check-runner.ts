@@ -1,5 +1,6 @@
 // Runs one check once and says what it found. When to check and what to make of it is the agent machine's business.
 
+import { randomUUID } from 'node:crypto'
 import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { connect } from 'node:net'
@@ -19,13 +20,15 @@ type TcpCheck = Extract<CheckRequest, { kind: 'tcp' }>
 
 /** Makes a runner of checks; commands run through the launcher, as containers nested in the one they check. */
 export function openCheckRunner({ launcher }: { readonly launcher: Launcher }): CheckRunner {
+  // Those of an agent before may still be dying.
+  const run = randomUUID().slice(0, 8)
   let lastCheck = 0
   return {
     run: async (request, { timeoutMs }) => {
       switch (request.kind) {
         case 'command':
           lastCheck += 1
-          return checkCommand(launcher, request, { number: lastCheck, timeoutMs })
+          return checkCommand(launcher, request, { name: `${run}-${lastCheck}`, timeoutMs })
         case 'http':
           return checkHttp(request, timeoutMs)
         case 'tcp':
@@ -40,9 +43,9 @@ export function openCheckRunner({ launcher }: { readonly launcher: Launcher }): 
 function checkCommand(
   launcher: Launcher,
   { containerId, command, env, cwd, user }: CommandCheck,
-  { number, timeoutMs }: { readonly number: number; readonly timeoutMs: number },
+  { name, timeoutMs }: { readonly name: string; readonly timeoutMs: number },
 ): Promise<CheckResult> {
-  const checkId = `${containerId}.check-${number}`
+  const checkId = `${containerId}.check-${name}`
   const shell = command.kind === 'shell'
   const file = shell ? '/bin/sh' : command.file
   const argv = shell ? ['sh', '-c', command.value] : command.argv
