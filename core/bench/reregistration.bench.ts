@@ -18,7 +18,7 @@ import { createFramework } from '../src/framework/framework.ts'
 import type { Endpoint } from '../src/io/http/client.ts'
 import { decodeMessage, encodeMessage } from '../src/io/http/messages.ts'
 import { FrameworkRunner } from '../src/io/runtime/framework-runner.ts'
-import { writeRecords } from '../src/io/runtime/registry-text.ts'
+import { registryFile } from '../src/io/runtime/registry-file.ts'
 import type { MasterEffect } from '../src/master/effects.ts'
 import { createMaster, step } from '../src/master/master.ts'
 import { masterOptions } from '../src/master/options.ts'
@@ -96,8 +96,7 @@ function inProcess(pool: ReturningPool, bodies: readonly Uint8Array[]): Round {
 function writeRegistry(pool: ReturningPool): string {
   const folder = mkdtempSync(join(tmpdir(), 'reregistration-'))
   mkdirSync(join(folder, 'registry'))
-  const lines = registryOf(pool).map((record) => `${writeRecords([record])}\n`)
-  writeFileSync(join(folder, 'registry', 'records'), lines.join(''))
+  writeFileSync(join(folder, 'registry', 'records'), registryFile(registryOf(pool)))
   return folder
 }
 
@@ -117,12 +116,8 @@ async function overHttp(pool: ReturningPool): Promise<Round> {
   const masterRssMb = rssMb(child.pid!)
   const { agents, tasks } = await countsOf(endpoint)
   expect(agents === pool.agents && tasks === pool.agents * pool.tasksPerAgent, `all are back: ${agents}, ${tasks}`)
-  expect(
-    readFileSync(join(folder, 'registry', 'records'), 'utf8')
-      .trim()
-      .split('\n').length === 1,
-    'nothing was written',
-  )
+  const written = readFileSync(join(folder, 'registry', 'records'), 'utf8')
+  expect(written === registryFile(registryOf(pool)), 'nothing was written')
   for (const client of clients) client.send('stop')
   const ended = new Promise((resolve) => child.once('exit', resolve))
   child.kill('SIGTERM')

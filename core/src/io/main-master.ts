@@ -15,7 +15,8 @@ import { clock, watchClock } from './runtime/clock.ts'
 import { type Contender, type Registry, startContender } from './runtime/contender.ts'
 import { MasterShell } from './runtime/master-shell.ts'
 import { loadPolicies } from './runtime/policy-modules.ts'
-import { folderRegistry, memoryRegistry } from './runtime/registry-store.ts'
+import { folderRegistry } from './runtime/registry-folder.ts'
+import { memoryRegistry } from './runtime/registry-store.ts'
 import { timedRegistry } from './runtime/timed-registry.ts'
 
 /** The command `isthmus master`. */

@@ -41,6 +41,22 @@ export type RegistryRecord =
   /** Quotas removed entirely. */
   | { readonly kind: 'quotasRemoved'; readonly roles: readonly string[] }
 
+/** Every kind of record. A store that meets another one was written by a later version, and must not be shortened by this one. */
+export const RECORD_KINDS: Readonly<Record<RegistryRecord['kind'], true>> = {
+  agentAdmitted: true,
+  agentRemoved: true,
+  agentUnreachable: true,
+  agentGone: true,
+  agentsForgotten: true,
+  agentActivation: true,
+  maintenanceScheduled: true,
+  machinesDown: true,
+  machinesUp: true,
+  weightsUpdated: true,
+  quotasUpdated: true,
+  quotasRemoved: true,
+}
+
 /** How far the draining of an agent is. */
 export interface AgentDrain {
   readonly state: 'DRAINING' | 'DRAINED'

@@ -1,7 +1,7 @@
 // The registry in ZooKeeper:
 //
 //   <path>/registry             the head: which generation is in force, how much of it there is, who wrote it last
-//   <path>/registry/g7-s0 …     generation 7 as it began: the shortest records that say everything, in chunks below the node limit
+//   <path>/registry/g7-s0 …     generation 7 as it began: the shortest records that say everything, deflated, in chunks below the node limit
 //   <path>/registry/g7-e0 …     one node for each write since then
 //
 // A write makes its node and changes the head in one transaction that names the head's version: a master that another one has
@@ -9,7 +9,7 @@
 // written beside it and the head changed to it; what is left of older ones is removed afterwards. Every node begins with the
 // SHA-256 of the rest; whatever is not as it was written is refused, and nothing is changed then.
 
-import { createHash, randomUUID } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import {
   applyRecord,
@@ -21,30 +21,21 @@ import {
 import { IoError } from '../io-error.ts'
 import type { RegistryStore } from '../runtime/registry-store.ts'
 import { parseRecords, writeRecords } from '../runtime/registry-text.ts'
+import { decode, deflated, encode, type Head, headText, inflated, PART_BYTES_MAX, parseHead } from './registry-parts.ts'
 import { NODE_BYTES_MAX, type ZooKeeperSession } from './session.ts'
 
 /** Writes after which a generation is replaced by a shorter one. */
 export const ENTRIES_MAX = 1_000
-/** What a head says of itself. */
-const MAGIC = 'isthmus-registry'
-const FORMAT = 1
+/** Nodes asked for at a time. */
+const READ_AT_ONCE = 32
 /** A write whose outcome is not known is looked after for so long. */
 const OUTCOME_TRIES = 40
 const OUTCOME_PAUSE_MS = 250
 /** Another master that writes while this one reads makes it read again, so many times at most. */
 const LOAD_TRIES = 10
-const DIGEST_LENGTH = 64
 
 /** What the store needs of a session. */
 export type RegistryNodes = Pick<ZooKeeperSession, 'get' | 'create' | 'change' | 'remove' | 'children' | 'ensurePath'>
-
-interface Head {
-  readonly generation: number
-  readonly chunks: number
-  readonly entries: number
-  /** Who wrote this head: the same text twice is the same write. */
-  readonly write: string
-}
 
 interface Loaded {
   readonly head: Head
@@ -68,11 +59,12 @@ class NodeRegistry {
   readonly #nodes: RegistryNodes
   readonly #path: string
   readonly #registry: Registry = createRegistry()
-  #head: Head = { generation: 0, chunks: 0, entries: 0, write: '' }
+  #head: Head = { generation: 0, chunks: 0, entries: 0, isDeflated: true, write: '' }
   #version = -1
   #waiting: Waiting[] = []
   #writing: Promise<void> | undefined
   #isClosed = false
+  #failure: IoError | undefined
 
   constructor(nodes: RegistryNodes, path: string) {
     this.#nodes = nodes
@@ -83,6 +75,7 @@ class NodeRegistry {
     await this.#nodes.ensurePath(this.#path.slice(0, this.#path.lastIndexOf('/')))
     for (let tries = 0; tries < LOAD_TRIES; tries += 1) {
       const loaded = await this.#read()
+      if (loaded === 'changed') continue
       if (loaded === undefined) {
         await this.#nodes.create(this.#path, encode(headText({ ...this.#head, write: randomUUID() })))
         continue
@@ -98,6 +91,7 @@ class NodeRegistry {
   }
 
   commit(records: readonly RegistryRecord[]): Promise<void> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure)
     return new Promise((resolve, reject) => {
       this.#waiting.push({ records, resolve, reject })
       this.#writing ??= this.#writeAll()
@@ -114,11 +108,13 @@ class NodeRegistry {
       const group = this.#waiting
       this.#waiting = []
       try {
+        if (this.#failure !== undefined) throw this.#failure
         await this.#write(group.map(({ records }) => records))
         for (const { resolve } of group) resolve()
       } catch (error) {
-        const failure = IoError.from(error, 'the registry in ZooKeeper cannot be written')
-        for (const { reject } of group) reject(failure)
+        // What the nodes hold is not known any more.
+        this.#failure ??= IoError.from(error, 'the registry in ZooKeeper cannot be written')
+        for (const { reject } of group) reject(this.#failure)
       }
     }
     this.#writing = undefined
@@ -141,15 +137,14 @@ class NodeRegistry {
   /** Writes everything anew in chunks, then switches to it. */
   async #startGeneration(): Promise<void> {
     const generation = this.#head.generation + 1
-    const text = Buffer.from(
-      registrySnapshot(this.#registry)
-        .map((record) => `${writeRecords([record])}\n`)
-        .join(''),
-    )
+    const text = registrySnapshot(this.#registry)
+      .map((record) => `${writeRecords([record])}\n`)
+      .join('')
+    const bytes = await deflated(text)
     let chunks = 0
-    for (let from = 0; from < text.length; from += NODE_BYTES_MAX - DIGEST_LENGTH) {
+    for (let from = 0; from < bytes.length; from += PART_BYTES_MAX) {
       const path = `${this.#path}/g${generation}-s${chunks}`
-      const data = encode(text.subarray(from, from + NODE_BYTES_MAX - DIGEST_LENGTH))
+      const data = encode(bytes.subarray(from, from + PART_BYTES_MAX))
       // One that was not finished by a master before.
       if (!(await this.#nodes.create(path, data))) {
         await this.#nodes.remove(path)
@@ -157,7 +152,7 @@ class NodeRegistry {
       }
       chunks += 1
     }
-    const isWritten = await this.#publish([], { ...this.#head, generation, chunks, entries: 0 })
+    const isWritten = await this.#publish([], { generation, chunks, entries: 0, isDeflated: true })
     if (!isWritten) throw new IoError('REFUSED', 'another master has taken over')
     await this.#removeOthers()
   }
@@ -190,24 +185,59 @@ class NodeRegistry {
     }
   }
 
-  /** Everything in force; undefined when there is no registry yet. Throws FILE when it is not as it was written. */
-  async #read(): Promise<Loaded | undefined> {
+  /**
+   * Everything in force; undefined when there is no registry yet, `changed` when another master wrote it meanwhile. Throws FILE when it is not
+   * as it was written.
+   */
+  async #read(): Promise<Loaded | 'changed' | undefined> {
     const found = await this.#nodes.get(this.#path)
     if (found === undefined) return undefined
     const head = parseHead(found.data, this.#path)
-    const { generation } = head
-    const chunks: Buffer[] = []
-    for (let at = 0; at < head.chunks; at += 1) chunks.push(await this.#part(`g${generation}-s${at}`))
-    const entries: Buffer[] = []
-    for (let at = 0; at < head.entries; at += 1) entries.push(await this.#part(`g${generation}-e${at}`))
-    const after = await this.#nodes.get(this.#path)
-    if (after?.version !== found.version) return this.#read()
+    let text: string | IoError
     try {
-      const records = parseRecords(Buffer.concat([...chunks, ...entries]).toString('utf8'))
-      return { head, version: found.version, records }
+      text = await this.#text(head)
     } catch (error) {
-      throw new IoError('FILE', `the registry at ${this.#path} cannot be read; nothing was changed`, { cause: error })
+      text = IoError.from(error)
     }
+    // A generation that was replaced meanwhile has lost its nodes.
+    const after = await this.#nodes.get(this.#path)
+    if (after?.version !== found.version) return 'changed'
+    if (typeof text !== 'string') throw text
+    try {
+      return { head, version: found.version, records: parseRecords(text) }
+    } catch (error) {
+      throw this.#unreadable(error)
+    }
+  }
+
+  async #text({ generation, chunks, entries, isDeflated }: Head): Promise<string> {
+    const began = Buffer.concat(await this.#parts(`g${generation}-s`, chunks))
+    const added = Buffer.concat(await this.#parts(`g${generation}-e`, entries))
+    if (!isDeflated || chunks === 0) return began.toString('utf8') + added.toString('utf8')
+    try {
+      return (await inflated(began)).toString('utf8') + added.toString('utf8')
+    } catch (error) {
+      throw this.#unreadable(error)
+    }
+  }
+
+  #unreadable(error: unknown): IoError {
+    const why = error instanceof Error ? error.message : String(error)
+    return new IoError('FILE', `the registry at ${this.#path} cannot be read: ${why}; nothing was changed`, {
+      cause: error,
+    })
+  }
+
+  async #parts(prefix: string, count: number): Promise<Buffer[]> {
+    const parts: Buffer[] = []
+    while (parts.length < count) {
+      const names = Array.from(
+        { length: Math.min(READ_AT_ONCE, count - parts.length) },
+        (_, at) => `${prefix}${parts.length + at}`,
+      )
+      parts.push(...(await Promise.all(names.map((name) => this.#part(name)))))
+    }
+    return parts
   }
 
   async #part(name: string): Promise<Buffer> {
@@ -227,42 +257,4 @@ class NodeRegistry {
       if (/^g\d+-[se]\d+$/.test(name) && !name.startsWith(own)) await this.#nodes.remove(`${this.#path}/${name}`)
     }
   }
-}
-
-function headText(head: Head): string {
-  return JSON.stringify({ magic: MAGIC, format: FORMAT, ...head })
-}
-
-function parseHead(data: Uint8Array, path: string): Head {
-  const refuse = (why: string): IoError =>
-    new IoError('FILE', `the node ${path} ${why}; nothing was changed. Choose another path, or move it away`)
-  const body = decode(data)
-  if (body === undefined) throw refuse('is no registry of Isthmus, or is damaged')
-  const value = JSON.parse(body.toString('utf8')) as Record<string, unknown>
-  if (value.magic !== MAGIC) throw refuse('is no registry of Isthmus')
-  if (value.format !== FORMAT) throw refuse(`has format ${String(value.format)}, this version reads ${FORMAT}`)
-  return {
-    generation: Number(value.generation),
-    chunks: Number(value.chunks),
-    entries: Number(value.entries),
-    write: String(value.write),
-  }
-}
-
-/** The SHA-256 in hexadecimal, then the text. */
-function encode(text: string | Uint8Array): Buffer {
-  const body = Buffer.from(text as string)
-  return Buffer.concat([Buffer.from(digestOf(body)), body])
-}
-
-function decode(data: Uint8Array): Buffer | undefined {
-  const bytes = Buffer.from(data)
-  const body = bytes.subarray(DIGEST_LENGTH)
-  return bytes.length >= DIGEST_LENGTH && bytes.toString('latin1', 0, DIGEST_LENGTH) === digestOf(body)
-    ? body
-    : undefined
-}
-
-function digestOf(body: Uint8Array): string {
-  return createHash('sha256').update(body).digest('hex')
 }
