@@ -8,7 +8,8 @@
 // Which one of a pair: the one used last as long as it is active; else all are asked, and of those that say ACTIVE the one that
 // became so last is used. /info and /conf are answered by a standby too, everything else it redirects (307), with a Location
 // that names another host or none. One that was stopped for a while goes on saying ACTIVE for seconds, with pages from before,
-// until it learns that the other has taken over; it says that it has lost ZooKeeper meanwhile.
+// until it learns that the other has taken over; it says that it has lost ZooKeeper meanwhile, and so all are asked. That alone
+// proves nothing: an active one may say so for ever (a race in its elector).
 //
 // Source: the YARN ResourceManager REST documentation; what it leaves out was measured on Hadoop 3.4.2.
 
@@ -20,7 +21,7 @@ import { callRm, type RmCall } from './rm-http.ts'
 const DEFAULT_TIMEOUT_MS = 5_000
 /** The others of a pair are given this long to say whether they are active. */
 const PROBE_TIMEOUT_MS = 2_000
-/** What an active RM says of ZooKeeper when another may have been elected meanwhile. */
+/** What an active RM says of ZooKeeper when another may have been elected meanwhile, or not. */
 const ZOOKEEPER_LOST: ReadonlySet<unknown> = new Set(['DISCONNECTED', 'TERMINATED', 'INIT'])
 
 export interface RmClientOptions {
@@ -63,20 +64,31 @@ export class RmClient {
   /** Reads the pages a decision needs, all of one RM. */
   async sample(): Promise<RmSample> {
     try {
-      return await this.#sampleOf(this.#activeUrl)
+      const { sinceMs, isSure } = await this.#activity(this.#activeUrl, this.#timeoutMs)
+      if (isSure || this.#options.urls.length === 1) return await this.#sampleOf(this.#activeUrl, sinceMs)
+      return await this.#sampleOfNewest('')
     } catch (reason) {
       const failure = IoError.from(reason)
       if (this.#options.urls.length === 1 || failure.code === 'REFUSED') throw failure
-      const url = await this.#findActive()
-      if (url === undefined) throw new IoError('UNREACHABLE', `no ResourceManager is active: ${failure.message}`)
-      const sample = await this.#sampleOf(url)
-      this.#activeUrl = url
-      return sample
+      return await this.#sampleOfNewest(failure.message)
     }
   }
 
-  async #sampleOf(url: string): Promise<RmSample> {
-    const startedAtMs = await this.#activeSince(url, this.#timeoutMs)
+  /** Asks all of them and looks at the one that became active last. */
+  async #sampleOfNewest(why: string): Promise<RmSample> {
+    const timeoutMs = Math.min(PROBE_TIMEOUT_MS, this.#timeoutMs)
+    const answers = await Promise.allSettled(
+      this.#options.urls.map(async (url) => ({ url, ...(await this.#activity(url, timeoutMs)) })),
+    )
+    const active = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []))
+    const newest = active.sort((a, b) => b.sinceMs - a.sinceMs)[0]
+    if (newest === undefined) throw new IoError('UNREACHABLE', `no ResourceManager is active: ${why}`)
+    const sample = await this.#sampleOf(newest.url, newest.sinceMs)
+    this.#activeUrl = newest.url
+    return sample
+  }
+
+  async #sampleOf(url: string, startedAtMs: number): Promise<RmSample> {
     const [limits, metricsPage, nodesPage, appsPage] = await Promise.all([
       this.#readLimits(url, startedAtMs),
       this.#get(url, '/ws/v1/cluster/metrics'),
@@ -97,28 +109,14 @@ export class RmClient {
     }
   }
 
-  /** Since when an RM is active, by its own clock. Throws UNREACHABLE when it is not, or cannot know any more. */
-  async #activeSince(url: string, timeoutMs: number): Promise<number> {
+  /** Since when an RM is active, by its own clock, and whether it can be sure of that. Throws UNREACHABLE when it is not. */
+  async #activity(url: string, timeoutMs: number): Promise<{ readonly sinceMs: number; readonly isSure: boolean }> {
     const info = object((await this.#get(url, '/ws/v1/cluster/info', timeoutMs)).clusterInfo)
     const { state, haState = 'ACTIVE', haZooKeeperConnectionState: zooKeeper } = info
-    const problem =
-      state !== 'STARTED' || haState !== 'ACTIVE'
-        ? `is ${String(state === 'STARTED' ? haState : state)}`
-        : ZOOKEEPER_LOST.has(zooKeeper)
-          ? `has lost ZooKeeper (${String(zooKeeper)}), another may be active`
-          : undefined
-    if (problem !== undefined) throw new IoError('UNREACHABLE', `the ResourceManager ${problem}`)
-    return number(info.startedOn)
-  }
-
-  /** Asks all of them; the one that became active last. */
-  async #findActive(): Promise<string | undefined> {
-    const timeoutMs = Math.min(PROBE_TIMEOUT_MS, this.#timeoutMs)
-    const answers = await Promise.allSettled(
-      this.#options.urls.map(async (url) => ({ url, sinceMs: await this.#activeSince(url, timeoutMs) })),
-    )
-    const active = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []))
-    return active.sort((a, b) => b.sinceMs - a.sinceMs)[0]?.url
+    if (state !== 'STARTED' || haState !== 'ACTIVE') {
+      throw new IoError('UNREACHABLE', `the ResourceManager is ${String(state === 'STARTED' ? haState : state)}`)
+    }
+    return { sinceMs: number(info.startedOn), isSure: !ZOOKEEPER_LOST.has(zooKeeper) }
   }
 
   /** Sets a node's absolute size at the RM that was sampled last. `overCommitTimeoutMs` is always sent: without it YARN kills at once what no longer fits. */
