@@ -65,6 +65,11 @@ for (const { name, set, text } of [
   { name: 'a port that is none', set: 'master.port=99999', text: '/master/port' },
   { name: 'a value nobody knows', set: 'master.replica=1', text: 'replica' },
   { name: 'a bridge without a ResourceManager', set: 'yarnBridge.enabled=true', text: 'resourceManager.urls' },
+  {
+    name: 'a pair of ResourceManagers that NodeManagers do not know',
+    set: 'yarnBridge.enabled=true,yarnBridge.resourceManager.urls={http://a:1,http://b:1}',
+    text: 'yarn.resourcemanager.ha.enabled',
+  },
 ]) {
   withHelm(`values that make no sense are refused: ${name}`, (t) => {
     const { status, output } = helm(...RENDER, '--set', set)
