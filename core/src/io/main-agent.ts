@@ -4,7 +4,7 @@ import { mkdirSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { AgentOptions } from '../agent/options.ts'
 import { endsWithParent } from './cli/parent-watch.ts'
-import { readAddress } from './config/addresses.ts'
+import { type Address, readAddress } from './config/addresses.ts'
 import { AGENT_FLAGS } from './config/agent-flags.ts'
 import { type AgentSettings, agentOptionsFrom, readAgentSettings } from './config/agent-options.ts'
 import type { FlagValues } from './config/flags.ts'
@@ -51,13 +51,17 @@ async function run(flags: FlagValues, settings: AgentSettings, log: Log): Promis
   try {
     const address = await readAddress(flags)
     const server = createIdleServer()
-    const port = await listen(server, address.bindIp, address.bindPort)
-    const kept = { resources: disk.resources.kept, info: disk.meta.info }
-    const options = agentOptionsFrom(flags, { address, port, workDir: settings.workDir, kept })
+    const { resources, lastLife } = disk
+    const port = await listenAgain(server, address, lastLife.info?.port)
+    const options = agentOptionsFrom(flags, { address, port, settings, kept: resources.kept, lastLife })
     const modules = await loadOversubscription(flags).catch((error: unknown) => IoError.from(error))
     if (!options.ok || modules instanceof IoError) {
       await closeServer(server)
-      return refuse(options.ok ? (modules as IoError).message : options.rejection.message, EXIT_USAGE)
+      if (options.ok) return refuse((modules as IoError).message, EXIT_USAGE)
+      return refuse(
+        options.rejection.message,
+        options.rejection.code === 'INCOMPATIBLE_AGENT' ? EXIT_STATE : EXIT_USAGE,
+      )
     }
     const { code, message } = await liveAsAgent({
       flags,
@@ -76,6 +80,16 @@ async function run(flags: FlagValues, settings: AgentSettings, log: Log): Promis
     await disk.close()
     await log.end()
   }
+}
+
+/** With --port=0 an agent takes the port it had last, if that is free: the master knows it by its port too. */
+async function listenAgain(
+  server: ReturnType<typeof createIdleServer>,
+  { bindIp, bindPort }: Address,
+  lastPort: number | undefined,
+): Promise<number> {
+  if (bindPort !== 0 || lastPort === undefined) return listen(server, bindIp, bindPort)
+  return listen(server, bindIp, lastPort).catch(() => listen(server, bindIp, 0))
 }
 
 /** Says why the agent does not go on. */

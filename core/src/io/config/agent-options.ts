@@ -1,12 +1,15 @@
 import { join } from 'node:path'
 import type { AgentInfo } from '@isthmus/proto/gen/mesos'
+import { incompatibilities } from '../../agent/compatibility.ts'
 import { AGENT_CAPABILITIES, AGENT_DEFAULTS, type AgentOptions } from '../../agent/options.ts'
+import { recover } from '../../agent/recovery.ts'
 import { ok, type Result, reject } from '../../base/result.ts'
 import { withKept } from '../../resources/checkpointed.ts'
 import { Resources } from '../../resources/resources.ts'
 import { MESOS_VERSION } from '../cli/version.ts'
 import type { KeptResources } from '../disk/resource-state.ts'
 import { parseEndpoint } from '../http/client.ts'
+import type { LastLife } from '../runtime/agent-disk.ts'
 import { clock } from '../runtime/clock.ts'
 import { type MasterAddress, parseMasterAddress } from '../runtime/master-finder.ts'
 import { freshSeed } from '../runtime/seed.ts'
@@ -97,29 +100,35 @@ function recoverySettings(flags: FlagValues, absolute: (path: string) => string)
   }
 }
 
-/** Builds what an agent machine is told; rejects when --resources or --attributes cannot be read. */
+/**
+ * Builds what an agent machine is told. Rejects when --resources or --attributes cannot be read, do not fit what operations made of
+ * the resources, or are others than those of the last life.
+ */
 export function agentOptionsFrom(
   flags: FlagValues,
   where: {
     readonly address: Address
     readonly port: number
-    readonly workDir: string
-    /** Of the last life. */
-    readonly kept: { readonly resources: KeptResources; readonly info: AgentInfo | undefined }
+    readonly settings: Pick<AgentSettings, 'workDir' | 'recovery'>
+    readonly kept: KeptResources
+    readonly lastLife: LastLife
   },
 ): Result<AgentOptions> {
   const info = agentInfoFrom(flags, where.address, where.port)
   if (!info.ok) return info
-  const kept = keptResources(info.value, where.kept.resources)
+  const kept = keptResources(info.value, where.kept)
   if (!kept.ok) return kept
   const { ip, hostname } = where.address
+  const { workDir, recovery } = where.settings
+  const life = goOn(where.lastLife, info.value, recovery.policy)
+  if (!life.ok) return life
   return ok({
-    info: { ...info.value, ...(where.kept.info?.id && { id: where.kept.info.id }) },
+    ...life.value,
     version: MESOS_VERSION,
     address: { ip, hostname, port: info.value.port ?? where.port },
     capabilities: AGENT_CAPABILITIES,
     kept: kept.value,
-    workDir: where.workDir,
+    workDir,
     seed: freshSeed(),
     startedAtMs: clock.now(),
     registrationBackoffMs: flags.durationMs('registration_backoff_factor') ?? AGENT_DEFAULTS.registrationBackoffMs,
@@ -130,9 +139,28 @@ export function agentOptionsFrom(
     gcDelayMs: flags.durationMs('gc_delay') ?? AGENT_DEFAULTS.gcDelayMs,
     maxCompletedExecutors:
       flags.number('max_completed_executors_per_framework') ?? AGENT_DEFAULTS.maxCompletedExecutors,
-    executorReregistrationTimeoutMs: AGENT_DEFAULTS.executorReregistrationTimeoutMs,
-    recoveryTimeoutMs: AGENT_DEFAULTS.recoveryTimeoutMs,
+    recoverMode: recovery.mode,
+    executorReregistrationTimeoutMs: recovery.reregistrationTimeoutMs,
+    recoveryTimeoutMs: recovery.timeoutMs,
   })
+}
+
+/** Who the agent is now. After a reboot nothing runs that needs the old one, so that it may be a new one if it is described otherwise. */
+function goOn(
+  { info: before, recovered, isRebooted }: LastLife,
+  info: AgentInfo,
+  policy: RecoverySettings['policy'],
+): Result<Pick<AgentOptions, 'info' | 'recovered' | 'isRebooted'>> {
+  if (before?.id === undefined) return ok({ info, recovered, isRebooted })
+  const problems = incompatibilities(before, info, policy)
+  if (problems.length === 0) return ok({ info: { ...info, id: before.id }, recovered, isRebooted })
+  if (isRebooted) return ok({ info, recovered: recover([]), isRebooted })
+  const how =
+    policy === 'equal'
+      ? 'give it what it had, allow more than it had with --reconfiguration_policy=additive'
+      : 'give it at least what it had'
+  const message = `this agent is not as it was when it ran last, as ${before.id.value}: ${problems.join('; ')}. Either ${how}, or remove the link meta/agents/latest in its work_dir to start as a new agent, whose tasks of before are then lost`
+  return reject({ code: 'INCOMPATIBLE_AGENT', message, problems })
 }
 
 /** The total with what an earlier life of the agent left; rejects when the flags do not have what that was made of. */

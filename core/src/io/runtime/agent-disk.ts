@@ -4,8 +4,9 @@
 //   begin: the journal goes on with a snapshot ─► agent.info ─► latest ─► boot_id       at a start with an id, else when registered
 
 import type { AgentInfo } from '@isthmus/proto/gen/mesos'
+import { decodeRecord } from '../../agent/records.ts'
+import { type RecoveredAgent, recover } from '../../agent/recovery.ts'
 import {
-  type AgentMeta,
   linkLatestAgent,
   readAgentMeta,
   readBootId,
@@ -14,21 +15,39 @@ import {
   writeBootId,
 } from '../disk/agent-meta.ts'
 import { Journal, journalPlace } from '../disk/journal/journal.ts'
-import { readJournal } from '../disk/journal/read-journal.ts'
+import { type FoundJournal, readJournal } from '../disk/journal/read-journal.ts'
 import { metaAgentPath } from '../disk/paths.ts'
 import { ResourceStore } from '../disk/resource-state.ts'
 import { lockWorkDir, type WorkDirLock } from '../disk/work-dir-lock.ts'
 import { IoError } from '../io-error.ts'
 import type { Log } from '../observe/logger.ts'
 
+/** Records that make no sense are named up to so many. */
+const NAMED_MAX = 3
+
+/** What the last life left; only what could be read, when the start is not strict. */
+export interface LastLife {
+  /** With the agent's id; absent when there was none. */
+  readonly info: AgentInfo | undefined
+  /** What it knew; to be used once. */
+  readonly recovered: RecoveredAgent
+  /** The machine was started again since. */
+  readonly isRebooted: boolean
+  /** What could not be read, by file. */
+  readonly problems: readonly string[]
+}
+
+interface Found extends LastLife {
+  readonly journal: FoundJournal | undefined
+}
+
 /** A work_dir in the hands of this process. */
 export class AgentDisk {
-  /** What the last life left; only what could be read, when the start is not strict. */
-  readonly meta: AgentMeta
   readonly resources: ResourceStore
   readonly #workDir: string
   readonly #lock: WorkDirLock
   readonly #bootId: string | undefined
+  readonly #found: Found
   #journal: Journal | undefined
 
   private constructor(
@@ -36,7 +55,7 @@ export class AgentDisk {
     parts: {
       readonly lock: WorkDirLock
       readonly resources: ResourceStore
-      readonly meta: AgentMeta
+      readonly found: Found
       readonly bootId: string | undefined
     },
   ) {
@@ -44,7 +63,7 @@ export class AgentDisk {
     this.#lock = parts.lock
     this.#bootId = parts.bootId
     this.resources = parts.resources
-    this.meta = parts.meta
+    this.#found = parts.found
   }
 
   /** Takes a work_dir and reads it. Throws IoError when it is in use, or, if strict, when anything in it is wrong. */
@@ -52,22 +71,21 @@ export class AgentDisk {
     const lock = await lockWorkDir(workDir)
     try {
       const bootId = await readBootId()
-      const meta = await readAgentMeta(workDir, bootId)
-      const problems = meta.problems
+      const found = await readLastLife(workDir, bootId)
+      const { problems, journal } = found
       if (options.isStrict && problems.length > 0) throw new IoError('FILE', strictly(problems))
       for (const problem of problems) options.log.error('state left out', { problem })
-      const torn = meta.journal?.torn
-      if (torn !== undefined) options.log.warn('journal cut', { problem: torn.message })
-      return new AgentDisk(workDir, { lock, resources: await ResourceStore.open(workDir), meta, bootId })
+      if (journal?.torn !== undefined) options.log.warn('journal cut', { problem: journal.torn.message })
+      return new AgentDisk(workDir, { lock, resources: await ResourceStore.open(workDir), found, bootId })
     } catch (error) {
       await lock.release()
       throw error
     }
   }
 
-  /** The journal, once it has begun. */
-  get journal(): Journal | undefined {
-    return this.#journal
+  /** What the last life left. */
+  get lastLife(): LastLife {
+    return this.#found
   }
 
   /**
@@ -82,8 +100,8 @@ export class AgentDisk {
   ): Promise<Journal> {
     const agentId = info.id?.value ?? ''
     const place = journalPlace(metaAgentPath(this.#workDir, agentId), agentId)
-    const isKnown = this.meta.info?.id?.value === agentId
-    const found = (isKnown ? this.meta.journal : undefined) ?? (await readJournal(place))
+    const isKnown = this.#found.info?.id?.value === agentId
+    const found = (isKnown ? this.#found.journal : undefined) ?? (await readJournal(place))
     const journal = await Journal.begin({ ...place, found, snapshot, failed })
     await writeAgentInfo(this.#workDir, info)
     await linkLatestAgent(this.#workDir, agentId)
@@ -103,6 +121,29 @@ export class AgentDisk {
     await this.resources.settled()
     await this.#lock.release()
   }
+}
+
+async function readLastLife(workDir: string, bootId: string | undefined): Promise<Found> {
+  const { info, journal, isRebooted, problems } = await readAgentMeta(workDir, bootId)
+  const path = journal?.path ?? ''
+  const records = []
+  let broken: string | undefined
+  for (const bytes of journal?.records ?? []) {
+    const record = decodeRecord(bytes)
+    if (!record.ok) {
+      broken = `${path}: record ${records.length + 1}: ${record.rejection.message}`
+      break
+    }
+    records.push(record.value)
+  }
+  const recovered = recover(records)
+  if (broken === undefined && recovered.problemCount > 0) {
+    broken = `${path}: ${recovered.problemCount} records make no sense: ${recovered.problems.slice(0, NAMED_MAX).join('; ')}`
+  }
+  if (broken === undefined || journal === undefined) return { info, journal, isRebooted, problems, recovered }
+  // As with damaged bytes, the file is kept aside.
+  const kept = { ...journal, problem: journal.problem ?? { kind: 'damaged' as const, path, message: broken } }
+  return { info, journal: kept, isRebooted, problems: [...problems, broken], recovered }
 }
 
 function strictly(problems: readonly string[]): string {

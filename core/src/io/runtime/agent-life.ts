@@ -82,11 +82,12 @@ export async function liveAsAgent(life: AgentLifeOptions): Promise<AgentEnd> {
 function openShell(life: AgentLifeOptions, end: (how: End) => void): AgentShell {
   const { flags, settings, log, disk, options, server } = life
   const state = createAgent(options)
-  const parts = openAgentParts({ flags, settings, log })
+  const parts = openAgentParts({ flags, settings, log, isEmbedded: life.isEmbedded })
   const { files } = parts
   const logging = new LoggingToggle(log)
-  const recovery = { errors: disk.meta.problems.length, timeMs: 0 }
+  const recovery = { errors: disk.lastLife.problems.length, timeMs: 0 }
   const metrics = (): Record<string, number> => ({ ...allAgentMetrics(state, recovery), ...shell.metrics() })
+  const failed = (error: IoError): void => shell.diskFailed(error)
   const shell: AgentShell = new AgentShell({
     state,
     master: settings.master,
@@ -103,7 +104,7 @@ function openShell(life: AgentLifeOptions, end: (how: End) => void): AgentShell 
     },
     checks: parts.checks,
     resources: disk.resources,
-    keepAs: (info) => disk.begin(info, { snapshot: [], failed: (error) => shell.diskFailed(error) }),
+    keepAs: (info) => disk.begin(info, { snapshot: [], failed }),
     oversubscription: life.oversubscription,
     environment: (own) => ({ ...settings.environment, ...own }),
     registered: life.registered,
@@ -120,12 +121,9 @@ function openShell(life: AgentLifeOptions, end: (how: End) => void): AgentShell 
     agentRouter({ state, calls: shell.routes, metrics, flags, files, containerizer: () => containerizer, logging }),
   )
   const begin = async (): Promise<void> => {
-    if (state.info.id !== undefined) {
-      const failed = (error: IoError): void => shell.diskFailed(error)
-      shell.resume(await disk.begin(state.info, { snapshot: [], failed }))
-    }
+    if (state.info.id !== undefined) shell.resume(await disk.begin(state.info, { snapshot: shell.snapshot(), failed }))
+    await shell.begin(containerizer)
     recovery.timeMs = performance.now() - life.beganAtMs
-    shell.begin(containerizer)
   }
   begin().catch((error: unknown) => shell.diskFailed(error))
   return shell

@@ -25,9 +25,12 @@ export function openAgentParts(given: {
   readonly flags: FlagValues
   readonly settings: AgentSettings
   readonly log: Log
+  /** Containers end with this process. */
+  readonly isEmbedded: boolean
 }): AgentParts {
-  const { flags, settings, log } = given
-  const launcher = openLauncher({ log })
+  const { flags, settings, log, isEmbedded } = given
+  const survival = { runtimeDir: settings.recovery.runtimeDir, workDir: settings.workDir }
+  const launcher = openLauncher({ log, survival: isEmbedded ? undefined : survival })
   const files = openVirtualFiles()
   const logFile = flags.text('external_log_file')
   if (logFile !== undefined) for (const name of ['/slave/log', '/agent/log']) files.attach(name, logFile)

@@ -9,7 +9,9 @@ import type { Event as ExecutorEvent } from '@isthmus/proto/gen/executor'
 import type { AgentID, AgentInfo } from '@isthmus/proto/gen/mesos'
 import { step } from '../../agent/agent.ts'
 import type { AgentEffect, CheckSpec, ContainerSpec } from '../../agent/effects.ts'
-import type { AgentEvent, AgentTimer, CheckOutcome } from '../../agent/events.ts'
+import type { AgentEvent, AgentTimer, CheckOutcome, EndedContainer, RunningContainer } from '../../agent/events.ts'
+import { encodeRecord } from '../../agent/records.ts'
+import { snapshot } from '../../agent/snapshot.ts'
 import type { AgentState } from '../../agent/state.ts'
 import { type Containerizer, type ContainerListener, containerCommand } from '../containers/container.ts'
 import type { Journal } from '../disk/journal/journal.ts'
@@ -96,8 +98,8 @@ export class AgentShell {
     })
     this.#commit = new OutputCommit<AgentEffect>({
       perform: (effect) => this.#perform(effect),
-      recordsOf: () => undefined,
-      snapshot: () => [],
+      recordsOf: (effect) => (effect.kind === 'record' ? effect.records.map(encodeRecord) : undefined),
+      snapshot: () => this.snapshot(),
       crash: (error) => options.ended('an effect of the agent failed', error),
       failed: (error) => {
         this.#loop.stop()
@@ -161,6 +163,11 @@ export class AgentShell {
     return shellMetrics({ program: 'slave', requests, events, streams: { executors: this.#executors } })
   }
 
+  /** Encoded records that stand for all that must not be forgotten. */
+  snapshot(): readonly Uint8Array[] {
+    return snapshot(this.state).map(encodeRecord)
+  }
+
   /** Goes on as the agent whose journal this is. */
   resume(journal: Journal): void {
     this.#isKept = true
@@ -172,9 +179,17 @@ export class AgentShell {
     this.#commit.fail(error)
   }
 
-  /** Starts to look for the master. */
-  begin(containerizer: Containerizer): void {
+  /** Takes over what the last life left running, then looks for the master. Rejects with IoError when nobody can say what runs. */
+  async begin(containerizer: Containerizer): Promise<void> {
     this.#containerizer = containerizer
+    const found = await containerizer.recover()
+    const running: RunningContainer[] = []
+    const ended: EndedContainer[] = []
+    for (const { containerId, pid, exit } of found) {
+      if (exit === undefined && pid !== undefined) running.push({ containerId, pid })
+      else ended.push({ containerId, waitStatus: exit?.waitStatus, limitation: exit?.limitation })
+    }
+    this.#post({ kind: 'containersFound', atMs: this.#now(), running, ended })
     this.#finder.start()
     const { state, log, oversubscription: modules } = this.#options
     const post = (event: AgentEvent): void => this.#post(event)
@@ -274,9 +289,6 @@ export class AgentShell {
       case 'exit':
         this.#options.ended(effect.reason)
         return
-      case 'record':
-      case 'releaseContainer':
-        return
       default:
         this.#performOnContainer(effect)
     }
@@ -287,6 +299,8 @@ export class AgentShell {
       AgentEffect,
       {
         kind:
+          | 'record'
+          | 'releaseContainer'
           | 'launchContainer'
           | 'updateContainer'
           | 'signalContainer'
@@ -307,6 +321,12 @@ export class AgentShell {
         return
       case 'signalContainer':
         this.#containerizer?.signal(effect.containerId, effect.signal as NodeJS.Signals)
+        return
+      case 'releaseContainer':
+        this.#containerizer?.release(effect.containerId)
+        return
+      case 'record':
+        // The output commit has taken it.
         return
       case 'destroyContainer':
         this.#containerizer?.destroy(effect.containerId)

@@ -156,18 +156,18 @@ test('of files with a torn end only the newest are kept', async (t) => {
 test('a start that goes on without what is damaged keeps the file', async (t) => {
   const disk = new RehearsedDisk()
   const { journal } = await begin(disk, ['s'])
-  await append(journal, 'a')
+  await append(journal, 'the first')
   await append(journal, 'b')
   const path = `${FOLDER}/journal-1.log`
   const damaged = Buffer.from(disk.peek(path)!)
-  damaged[damaged.indexOf('a', 70)]! ^= 1
+  damaged[damaged.indexOf('the first')]! ^= 1
   disk.poke(path, damaged)
   const found = await readJournal(place(disk))
   t.deepEqual(texts(found.records), ['s'])
   t.is(found.problem?.kind, 'damaged')
   t.regex(
     found.problem!.message,
-    /journal-1\.log: byte \d+: the checksum of a record of 1 bytes is .* \(1 records before it are good\)$/,
+    /journal-1\.log: byte \d+: the checksum of a record of 9 bytes is .* \(1 records before it are good\)$/,
   )
   await begin(disk, ['s'])
   t.deepEqual(disk.names, ['journal-1.log.damaged', 'journal-2.log'])

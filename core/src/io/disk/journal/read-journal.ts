@@ -28,6 +28,8 @@ export interface FoundJournal {
   /** A write that a crash cut short; it was never reported durable. */
   readonly torn?: { readonly path: string; readonly message: string }
   readonly problem?: JournalProblem
+  /** The file the records are from. */
+  readonly path?: string
   /** Names of segments, oldest first; all but the newest are leftovers of a rotation. */
   readonly segments: readonly string[]
   /** Files of rotations that were not finished. */
@@ -68,11 +70,11 @@ export async function readJournal(place: JournalPlace): Promise<FoundJournal> {
   const { records, torn, problem } = readSegment(bytes, { number: numberOf(name), owner: place.owner })
   if (problem !== undefined) {
     const message = `${path}: byte ${problem.offset}: ${problem.reason} (${records.length} records before it are good)`
-    return { ...found, records, problem: { kind: problem.kind, path, message } }
+    return { ...found, path, records, problem: { kind: problem.kind, path, message } }
   }
-  if (torn === undefined) return { ...found, records }
+  if (torn === undefined) return { ...found, path, records }
   const message = `${path}: byte ${torn.offset}: ${torn.reason}; a crash cut the last write short, its last ${torn.bytes} bytes are left out (${records.length} records before it are good)`
-  return { ...found, records, torn: { path, message } }
+  return { ...found, path, records, torn: { path, message } }
 }
 
 function nothing(names: readonly string[]): FoundJournal {
