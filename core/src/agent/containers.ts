@@ -120,6 +120,7 @@ function specOf(
   { containerId, sandboxPath, command }: { containerId: string; sandboxPath: string; command: CommandInfo },
 ): Omit<ContainerSpec, 'environment' | 'resources'> {
   const isRun = sandboxPath === executor.sandboxPath
+  const isCheckpointing = turn.state.frameworks.get(executor.frameworkId)?.info.checkpoint === true
   return {
     containerId,
     sandboxPath,
@@ -127,5 +128,6 @@ function specOf(
     uris: command.uris ?? [],
     user: command.user ?? executor.user,
     command: { shell: command.shell, value: command.value, arguments: command.arguments },
+    ...(isCheckpointing && { survivesMs: turn.state.options.recoveryTimeoutMs }),
   }
 }

@@ -38,6 +38,8 @@ export interface ContainerSpec {
   readonly diskMb?: number | undefined
   /** Persistent volumes to be found in the sandbox at their container_path; absent = none. */
   readonly volumes?: readonly Resource[] | undefined
+  /** How long it runs on without an agent, for checkpointing frameworks; absent = it ends with its agent. */
+  readonly survivesMs?: number | undefined
 }
 
 /** A check to be carried out once. */
