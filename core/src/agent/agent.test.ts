@@ -181,7 +181,9 @@ test('messages about frameworks, executors and tasks that are not here change no
   agent.exit('nobody', 0)
   agent.fail('nobody', 'launch', '')
   agent.post({ kind: 'executorStreamClosed', atMs: agent.atMs, streamId: 'nobody' })
-  t.true(agent.effects.every(({ kind }) => kind === 'note'))
+  // Whatever the launcher tells of is done with.
+  t.deepEqual(agent.kinds('releaseContainer').length, 1)
+  t.true(agent.effects.every(({ kind }) => kind === 'note' || kind === 'releaseContainer'))
   t.is(agent.state.frameworks.size, 0)
 })
 

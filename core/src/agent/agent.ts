@@ -26,8 +26,14 @@ import {
   taskStarted,
 } from './built-in.ts'
 import { checkFinished, runCheck } from './checks.ts'
-import { containersFound } from './containers-found.ts'
-import { customExited, customLaunchFailed, registrationTimedOut, shutdownGraceOver } from './custom-executor.ts'
+import { containersFound, reregistrationTimedOut, settleRecovery } from './containers-found.ts'
+import {
+  customExited,
+  customLaunchFailed,
+  executorStarted,
+  registrationTimedOut,
+  shutdownGraceOver,
+} from './custom-executor.ts'
 import type { AgentEffect } from './effects.ts'
 import type { AgentEvent, AgentTimer, CheckOutcome } from './events.ts'
 import { beat, executorCalled, executorStreamClosed, passMessage } from './executor-calls.ts'
@@ -43,7 +49,7 @@ import { holdMessage, resourcesStored, storeChanges, takeOperation } from './res
 import { drain, killTask, leaveTimedOut, settle, shutdownExecutor, shutdownFramework, terminate } from './shutdown.ts'
 import { type AgentState, type ContainerEnd, type EndCause, findExecutor, lostState } from './state.ts'
 import { acknowledge, retryUpdate } from './status-updates.ts'
-import { note, type Turn } from './turn.ts'
+import { emit, note, type Turn } from './turn.ts'
 
 type ContainerExited = Extract<AgentEvent, { kind: 'containerExited' }>
 type ContainerLaunchFailed = Extract<AgentEvent, { kind: 'containerLaunchFailed' }>
@@ -52,6 +58,7 @@ type ContainerLaunchFailed = Extract<AgentEvent, { kind: 'containerLaunchFailed'
 export function step(state: AgentState, event: AgentEvent): AgentEffect[] {
   const turn: Turn = { state, atMs: event.atMs, effects: [] }
   dispatch(turn, event)
+  settleRecovery(turn)
   settle(turn)
   storeChanges(turn)
   return turn.effects
@@ -143,7 +150,7 @@ function containerStarted(turn: Turn, containerId: string, pid: number): void {
   const owner = turn.state.containers.get(containerId)
   if (owner?.kind === 'operator') operatorContainerStarted(owner.container, pid)
   else if (owner?.kind === 'task') taskStarted(turn, owner.executor, owner.task, pid)
-  else if (owner !== undefined) owner.executor.pid = pid
+  else if (owner !== undefined) executorStarted(turn, owner.executor, pid)
 }
 
 function containerLaunchFailed(turn: Turn, { containerId, phase, message }: ContainerLaunchFailed): void {
@@ -165,6 +172,15 @@ function containerLaunchFailed(turn: Turn, { containerId, phase, message }: Cont
 }
 
 function containerExited(turn: Turn, { containerId, waitStatus, limitation }: ContainerExited): void {
+  containerEnded(turn, containerId, { waitStatus, limitation })
+  emit(turn, { kind: 'releaseContainer', containerId })
+}
+
+function containerEnded(
+  turn: Turn,
+  containerId: string,
+  { waitStatus, limitation }: Pick<ContainerExited, 'waitStatus' | 'limitation'>,
+): void {
   const owner = turn.state.containers.get(containerId)
   if (owner === undefined) return
   turn.state.containers.delete(containerId)
@@ -196,6 +212,8 @@ function timerFired(turn: Turn, timer: AgentTimer): void {
       return retryOperation(turn, timer.operationUuid)
     case 'executorRegistration':
       return registrationTimedOut(turn, timer.frameworkId, timer.executorId)
+    case 'executorReregistration':
+      return reregistrationTimedOut(turn)
     case 'executorShutdown':
       return shutdownGraceOver(turn, timer.frameworkId, timer.executorId)
     case 'executorHeartbeat':

@@ -19,9 +19,18 @@ import { groupMates, isGroupStarted } from './default-executor.ts'
 import type { Limitation } from './events.ts'
 import { executorEnded } from './executors.ts'
 import { describeWaitStatus, isSuccess } from './signals.ts'
-import { type AgentTask, type EndCause, type Executor, findTask, hasCapability, liveTasks } from './state.ts'
+import { taskEndingRecord } from './snapshot.ts'
+import {
+  type AgentTask,
+  type EndCause,
+  type Executor,
+  findTask,
+  frameworkOf,
+  hasCapability,
+  liveTasks,
+} from './state.ts'
 import { updateTask } from './status-updates.ts'
-import { emit, setTimer, type Turn } from './turn.ts'
+import { emit, record, setTimer, type Turn } from './turn.ts'
 
 /** Grace of a kill when nobody says one. */
 export const KILL_GRACE_DEFAULT_MS = 3_000
@@ -33,9 +42,7 @@ export function startTasks(turn: Turn, executor: Executor, tasks: readonly Agent
   for (const task of tasks) {
     const { containerId } = task
     if (containerId === undefined) {
-      task.phase = 'running'
-      updateTask(turn, executor, task, 'TASK_RUNNING', { source: 'SOURCE_EXECUTOR' })
-      limitTime(turn, task)
+      startReservation(turn, executor, task)
       continue
     }
     task.phase = 'launching'
@@ -45,33 +52,46 @@ export function startTasks(turn: Turn, executor: Executor, tasks: readonly Agent
   }
 }
 
+/** A task without a process runs at once. */
+export function startReservation(turn: Turn, executor: Executor, task: AgentTask): void {
+  task.phase = 'running'
+  updateTask(turn, executor, task, 'TASK_RUNNING', { source: 'SOURCE_EXECUTOR' })
+  limitTimeSince(turn, task, turn.atMs)
+}
+
 /** The process of a task runs. */
 export function taskStarted(turn: Turn, executor: Executor, task: AgentTask, pid: number): void {
   // Killed meanwhile: its container is being destroyed.
   if (task.phase !== 'launching' || task.endCause !== undefined) return
   task.pid = pid
   if (executor.kind === 'command') executor.pid = pid
+  const { frameworkId, info } = task
+  record(turn, frameworkOf(turn.state, executor), {
+    kind: 'task_started',
+    value: { framework_id: frameworkId, task_id: info.task_id.value, pid },
+  })
   if (executor.kind === 'command') updateTask(turn, executor, task, 'TASK_STARTING', { source: 'SOURCE_EXECUTOR' })
   announce(turn, executor, task)
 }
 
-/** Tasks of a group run when all of them do. */
-function announce(turn: Turn, executor: Executor, task: AgentTask): void {
+/** Tasks of a group run when all of them do; nothing happens as long as one does not. */
+export function announce(turn: Turn, executor: Executor, task: AgentTask): void {
   if (!isGroupStarted(executor, task)) return
   for (const one of groupMates(executor, task)) {
     if (one.phase !== 'launching') continue
     one.phase = 'running'
     updateTask(turn, executor, one, 'TASK_RUNNING', { source: 'SOURCE_EXECUTOR' })
-    limitTime(turn, one)
+    limitTimeSince(turn, one, turn.atMs)
     startChecks(turn, one)
   }
 }
 
 /** max_completion_time counts from when the task runs: a slow fetch is not its fault. */
-function limitTime(turn: Turn, { frameworkId, info }: AgentTask): void {
+export function limitTimeSince(turn: Turn, { frameworkId, info }: AgentTask, sinceMs: number): void {
   const { max_completion_time: limit, task_id } = info
   if (limit === undefined) return
-  setTimer(turn, { kind: 'completionTime', frameworkId, taskId: task_id.value }, Number(limit.nanoseconds) / 1e6)
+  const leftMs = Math.max(0, sinceMs + Number(limit.nanoseconds) / 1e6 - turn.atMs)
+  setTimer(turn, { kind: 'completionTime', frameworkId, taskId: task_id.value }, leftMs)
 }
 
 /** Kills a task with the grace of the kill's policy, else of its own, else 3 s. */
@@ -92,14 +112,17 @@ export function killGraceMs(policy: KillPolicy | undefined, own: KillPolicy | un
 export function endTask(turn: Turn, executor: Executor, task: AgentTask, cause: EndCause, graceMs: number): void {
   if (task.phase === 'ended') return
   const { containerId } = task
+  const framework = frameworkOf(turn.state, executor)
   if (containerId === undefined) {
     updateTask(turn, executor, task, cause.state, { source: 'SOURCE_EXECUTOR', ...wordsOf(cause) })
     taskEnded(turn, executor, task, 0)
     return
   }
   if (task.pid === undefined) {
-    if (task.endCause === undefined) emit(turn, { kind: 'destroyContainer', containerId })
-    task.endCause ??= duringLaunch(cause)
+    if (task.endCause !== undefined) return
+    task.endCause = duringLaunch(cause)
+    record(turn, framework, taskEndingRecord(task))
+    emit(turn, { kind: 'destroyContainer', containerId })
     return
   }
   task.endCause ??= cause
@@ -107,10 +130,10 @@ export function endTask(turn: Turn, executor: Executor, task: AgentTask, cause: 
   if (task.killDueAtMs !== undefined && task.killDueAtMs <= dueAtMs) return
   const isFirst = task.killDueAtMs === undefined
   task.killDueAtMs = dueAtMs
+  record(turn, framework, taskEndingRecord(task))
   setTimer(turn, { kind: 'killGrace', containerId }, graceMs)
   if (!isFirst) return
   task.phase = 'killing'
-  const framework = turn.state.frameworks.get(executor.frameworkId)
   if (hasCapability(framework, 'TASK_KILLING_STATE'))
     updateTask(turn, executor, task, 'TASK_KILLING', { source: 'SOURCE_EXECUTOR' })
   emit(turn, { kind: 'signalContainer', containerId, signal: 'SIGTERM' })
@@ -155,13 +178,20 @@ export function taskLaunchFailed(turn: Turn, executor: Executor, task: AgentTask
 
 const SIGKILLED = 9
 
+/** How a container ended. */
+interface Exit {
+  readonly waitStatus: number
+  readonly limitation: Limitation | undefined
+}
+
 /** A task's process ended, and everything it started. */
-export function taskExited(
-  turn: Turn,
-  executor: Executor,
-  task: AgentTask,
-  { waitStatus, limitation }: { readonly waitStatus: number; readonly limitation: Limitation | undefined },
-): void {
+export function taskExited(turn: Turn, executor: Executor, task: AgentTask, exit: Exit): void {
+  tellExit(turn, executor, task, exit)
+  taskEnded(turn, executor, task, exit.waitStatus)
+}
+
+/** Tells how a task's process ended; what that means for others comes after: settleEnds. */
+export function tellExit(turn: Turn, executor: Executor, task: AgentTask, { waitStatus, limitation }: Exit): void {
   const own: EndCause = { state: isSuccess(waitStatus) ? 'TASK_FINISHED' : 'TASK_FAILED' }
   const limited = limitation && limitationCause(limitation)
   const cause = limited ?? task.endCause ?? own
@@ -172,7 +202,6 @@ export function taskExited(
     message: `Command ${describeWaitStatus(waitStatus)}`,
     ...wordsOf(cause),
   })
-  taskEnded(turn, executor, task, waitStatus)
 }
 
 /** What a task's end is called when it used more than it may. */
@@ -181,10 +210,16 @@ export function limitationCause({ kind, message }: Limitation): EndCause {
   return { state: 'TASK_FAILED', reason, message }
 }
 
-/** A group ends with its first task that did not finish, a built-in executor with its last task. */
 function taskEnded(turn: Turn, executor: Executor, task: AgentTask, waitStatus: number): void {
-  if (task.state === 'TASK_FINISHED') announce(turn, executor, task)
-  else for (const other of groupMates(executor, task)) killMate(turn, executor, other)
+  settleEnds(turn, executor, [task], waitStatus)
+}
+
+/** A group ends with its first task that did not finish, a built-in executor with its last task. */
+export function settleEnds(turn: Turn, executor: Executor, ended: readonly AgentTask[], waitStatus: number): void {
+  for (const task of ended) {
+    if (task.state === 'TASK_FINISHED') announce(turn, executor, task)
+    else for (const other of groupMates(executor, task)) killMate(turn, executor, other)
+  }
   updateContainer(turn, executor)
   if (liveTasks(executor).length === 0) executorEnded(turn, executor, executor.kind === 'command' ? waitStatus : 0)
 }

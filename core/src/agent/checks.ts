@@ -52,6 +52,37 @@ export function startChecks(turn: Turn, task: AgentTask): void {
   }
 }
 
+/** A recovered task goes on being checked, with what its last statuses tell of the checks before. */
+export function resumeChecks(turn: Turn, task: AgentTask, sinceMs: number): void {
+  const { containerId, statuses } = task
+  if (containerId === undefined) return
+  const last = statuses.at(-1)
+  const result = last?.check_status
+  const hasResult = [result?.command?.exit_code, result?.http?.status_code, result?.tcp?.succeeded].some(
+    (value) => value !== undefined,
+  )
+  for (const kind of ['check', 'healthCheck'] as const) {
+    const info = infoOf(task, kind)
+    if (info === undefined) continue
+    task.checks.set(kind, {
+      startedAtMs: sinceMs,
+      consecutiveFailures: kind === 'healthCheck' ? failuresAtEnd(task) : 0,
+      hasSucceeded: statuses.some(({ healthy }) => healthy === true),
+      last: hasResult ? result : undefined,
+      healthy: last?.healthy,
+      sequence: 0,
+    })
+    const dueAtMs = sinceMs + (info.delay_seconds ?? DELAY_SECONDS) * 1000
+    setTimer(turn, { kind: 'check', containerId, of: kind }, Math.max(0, dueAtMs - turn.atMs))
+  }
+}
+
+/** Each failure that counts was told: those since the last success. */
+function failuresAtEnd({ statuses }: AgentTask): number {
+  const told = statuses.filter(({ reason }) => reason === 'REASON_TASK_HEALTH_CHECK_STATUS_UPDATED')
+  return told.length - 1 - told.findLastIndex(({ healthy }) => healthy === true)
+}
+
 /** A check is due. */
 export function runCheck(turn: Turn, containerId: string, of: CheckKind): void {
   const found = taskIn(turn.state, containerId)

@@ -9,9 +9,10 @@ import { launchExecutor, updateContainer } from './containers.ts'
 import { printDuration } from './environment.ts'
 import type { Limitation } from './events.ts'
 import { executorEnded } from './executors.ts'
-import { type AgentTask, type EndCause, type Executor, findExecutor, liveTasks } from './state.ts'
+import { executorTerminatingRecord, refOf, taskEndingRecord } from './snapshot.ts'
+import { type AgentTask, type EndCause, type Executor, findExecutor, frameworkOf, liveTasks } from './state.ts'
 import { updateTask } from './status-updates.ts'
-import { cancelTimer, emit, note, setTimer, type Turn } from './turn.ts'
+import { cancelTimer, emit, note, record, setTimer, type Turn } from './turn.ts'
 
 /** As wait(2) tells of a process that was killed. */
 const SIGKILLED = 9
@@ -22,6 +23,15 @@ export function startCustom(turn: Turn, executor: Executor): void {
   const { frameworkId, executorId } = executor
   const { executorRegistrationTimeoutMs } = turn.state.options
   setTimer(turn, { kind: 'executorRegistration', frameworkId, executorId }, executorRegistrationTimeoutMs)
+}
+
+/** Its process runs. */
+export function executorStarted(turn: Turn, executor: Executor, pid: number): void {
+  executor.pid = pid
+  record(turn, frameworkOf(turn.state, executor), {
+    kind: 'executor_started',
+    value: { executor: refOf(executor), pid },
+  })
 }
 
 /** Gives a subscribed executor the tasks that wait for it, in their order; groups as a whole. */
@@ -50,6 +60,13 @@ export function deliverKills(turn: Turn, executor: Executor): void {
     if (task.untoldKill === undefined || task.phase === 'ended') continue
     sendKill(turn, executor, task, task.untoldKill.policy)
   }
+}
+
+/** Why a custom executor's task will have ended; the first cause counts. */
+export function blame(turn: Turn, executor: Executor, task: AgentTask, cause: EndCause | undefined): void {
+  if (cause === undefined || task.endCause !== undefined) return
+  task.endCause = cause
+  record(turn, frameworkOf(turn.state, executor), taskEndingRecord(task))
 }
 
 function queuedMates(executor: Executor, task: AgentTask): AgentTask[] {
@@ -85,12 +102,18 @@ export function killCustom(turn: Turn, executor: Executor, task: AgentTask, poli
   sendKill(turn, executor, task, policy)
 }
 
-function sendKill(turn: Turn, { streamId }: Executor, task: AgentTask, policy: KillPolicy | undefined): void {
+function sendKill(turn: Turn, executor: Executor, task: AgentTask, policy: KillPolicy | undefined): void {
+  const { streamId } = executor
+  const framework = frameworkOf(turn.state, executor)
   if (streamId === undefined) {
     task.untoldKill = { policy }
+    record(turn, framework, taskEndingRecord(task))
     return
   }
-  task.untoldKill = undefined
+  if (task.untoldKill !== undefined) {
+    task.untoldKill = undefined
+    record(turn, framework, taskEndingRecord(task))
+  }
   const kill = { task_id: task.info.task_id, kill_policy: policy }
   emit(turn, { kind: 'sendEvent', streamId, event: { type: 'KILL', kill } })
 }
@@ -103,12 +126,15 @@ export function shutdownCustom(turn: Turn, executor: Executor): void {
   executor.phase = 'terminating'
   if (!wasRunning) {
     executor.endCause ??= { state: 'TASK_KILLED', reason: 'REASON_EXECUTOR_TERMINATED', message: 'Executor terminated' }
+    record(turn, frameworkOf(turn.state, executor), executorTerminatingRecord(executor))
     emit(turn, { kind: 'destroyContainer', containerId })
     return
   }
-  if (streamId !== undefined) emit(turn, { kind: 'sendEvent', streamId, event: { type: 'SHUTDOWN' } })
   const nanoseconds = executor.info.shutdown_grace_period?.nanoseconds
   const graceMs = nanoseconds === undefined ? turn.state.options.executorShutdownGraceMs : Number(nanoseconds) / 1e6
+  executor.shutdownDueAtMs = turn.atMs + Math.max(0, graceMs)
+  record(turn, frameworkOf(turn.state, executor), executorTerminatingRecord(executor))
+  if (streamId !== undefined) emit(turn, { kind: 'sendEvent', streamId, event: { type: 'SHUTDOWN' } })
   setTimer(turn, { kind: 'executorShutdown', frameworkId, executorId }, Math.max(0, graceMs))
 }
 
@@ -124,7 +150,13 @@ export function registrationTimedOut(turn: Turn, frameworkId: string, executorId
   if (executor === undefined || executor.phase !== 'registering') return
   const message = `Executor did not register within ${printDuration(turn.state.options.executorRegistrationTimeoutMs)}`
   executor.endCause = { state: 'TASK_FAILED', reason: 'REASON_EXECUTOR_REGISTRATION_TIMEOUT', message }
+  destroyCustom(turn, executor)
+}
+
+/** Ends a custom executor without asking it. */
+export function destroyCustom(turn: Turn, executor: Executor): void {
   executor.phase = 'terminating'
+  record(turn, frameworkOf(turn.state, executor), executorTerminatingRecord(executor))
   emit(turn, { kind: 'destroyContainer', containerId: executor.containerId })
 }
 
@@ -144,7 +176,8 @@ export function customExited(
   executorEnded(turn, executor, waitStatus)
 }
 
-function endTasksOf(turn: Turn, executor: Executor, cause: EndCause | undefined): void {
+/** Tells the end of all its tasks; what each of them has for a cause of its own counts more. */
+export function endTasksOf(turn: Turn, executor: Executor, cause: EndCause | undefined): void {
   for (const task of liveTasks(executor)) {
     const { state, reason, message } = task.endCause ??
       cause ?? {
@@ -159,6 +192,10 @@ function endTasksOf(turn: Turn, executor: Executor, cause: EndCause | undefined)
 /** It subscribed. */
 export function customRegistered(turn: Turn, executor: Executor): void {
   executor.phase = 'running'
+  if (!executor.hasSubscribed) {
+    executor.hasSubscribed = true
+    record(turn, frameworkOf(turn.state, executor), { kind: 'executor_subscribed', value: refOf(executor) })
+  }
   const { frameworkId, executorId } = executor
   cancelTimer(turn, { kind: 'executorRegistration', frameworkId, executorId })
 }

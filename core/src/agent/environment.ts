@@ -3,8 +3,7 @@
 import type { CommandInfo, Environment } from '@isthmus/proto/gen/mesos'
 import { type AgentState, agentIdOf, type Executor } from './state.ts'
 
-/** How long an executor survives without its agent, and how it reconnects; told to checkpointing frameworks. */
-const RECOVERY_TIMEOUT = '15mins'
+/** The longest pause between attempts of an executor to come back; told to checkpointing frameworks. */
 const SUBSCRIPTION_BACKOFF_MAX = '2secs'
 
 /** The variables of an executor or of a task in it. `sandboxPath` is that of the process. */
@@ -34,7 +33,10 @@ export function executorEnvironment(
     LIBPROCESS_IP: host,
     LIBPROCESS_PORT: '0',
     ...(isCheckpointing
-      ? { MESOS_RECOVERY_TIMEOUT: RECOVERY_TIMEOUT, MESOS_SUBSCRIPTION_BACKOFF_MAX: SUBSCRIPTION_BACKOFF_MAX }
+      ? {
+          MESOS_RECOVERY_TIMEOUT: printDuration(state.options.recoveryTimeoutMs),
+          MESOS_SUBSCRIPTION_BACKOFF_MAX: SUBSCRIPTION_BACKOFF_MAX,
+        }
       : {}),
   }
 }

@@ -16,6 +16,8 @@ export type AgentTimer =
   | { readonly kind: 'retryUpdate'; readonly frameworkId: string; readonly taskId: string }
   /** A custom executor has not subscribed. */
   | { readonly kind: 'executorRegistration'; readonly frameworkId: string; readonly executorId: string }
+  /** Custom executors have not come back to an agent that recovers. */
+  | { readonly kind: 'executorReregistration' }
   /** The grace of a shutdown is over. */
   | { readonly kind: 'executorShutdown'; readonly frameworkId: string; readonly executorId: string }
   /** The grace of a kill is over. */

@@ -20,6 +20,9 @@ const PREFIX = 'Failed to validate Executor::Call: '
 
 /** Answers one call of an executor. */
 export function executorCalled(turn: Turn, requestId: string, call: Call): void {
+  if (turn.state.recovery?.phase === 'awaitingContainers') {
+    return respond(turn, requestId, 503, 'Agent has not finished recovery')
+  }
   if (call.type === 'HEARTBEAT') return respond(turn, requestId, 202)
   const problem = validate(call)
   if (problem !== undefined) {
@@ -83,6 +86,7 @@ function subscribe(
   const { state } = turn
   if (executor.phase === 'terminating') return respond(turn, requestId, 403, 'Executor is terminating')
   const isReturn = executor.phase === 'running'
+  if (executor.phase === 'registering' && executor.hasSubscribed) markReceived(executor, call)
   closeExecutorStream(turn, executor)
   const streamId = nextUuid(state.random)
   executor.streamId = streamId
@@ -103,6 +107,14 @@ function subscribe(
   if (isReturn) dropUnseenTasks(turn, framework, executor, call)
   deliverTasks(turn, executor)
   deliverKills(turn, executor)
+}
+
+/** An executor comes back to an agent that recovered: what it has is not sent again, the rest is, since it never got it. */
+function markReceived(executor: Executor, { subscribe: given }: Call): void {
+  for (const { task_id } of given?.unacknowledged_tasks ?? []) {
+    const task = executor.tasks.get(task_id.value)
+    if (task?.phase === 'staging') task.phase = 'running'
+  }
 }
 
 /** Tasks that were sent while the stream broke, and that the returned executor has never seen. */
@@ -145,8 +157,9 @@ function enterUpdate(
   const stream = framework.updates.get(taskId)
   const pending = stream?.pending ?? []
   // The same again, because its acknowledgement was lost.
-  if (pending.some(({ uuid }) => equalBytes(uuid, status.uuid))) return
   const task = executor.tasks.get(taskId)
+  const told = task ?? executor.completedTasks.findLast(({ info }) => info.task_id.value === taskId)
+  if ([...pending, ...(told?.statuses ?? [])].some(({ uuid }) => equalBytes(uuid, status.uuid))) return
   if (task === undefined) {
     const { executorId } = executor
     if (findTask(turn.state, framework.frameworkId, taskId) !== undefined) {

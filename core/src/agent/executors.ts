@@ -15,8 +15,9 @@ import { sandboxOf } from './containers.ts'
 import { forgetWhenIdle, rememberExecutor } from './frameworks.ts'
 import { keepSandbox } from './gc.ts'
 import { endOperatorContainers } from './operator-containers.ts'
+import { executorRecord, refOf } from './snapshot.ts'
 import type { AgentFramework, Executor, ExecutorKind } from './state.ts'
-import { cancelTimer, emit, type Turn } from './turn.ts'
+import { cancelTimer, emit, record, type Turn } from './turn.ts'
 
 /** Enters an executor; starts nothing. */
 export function createExecutor(
@@ -47,6 +48,7 @@ export function createExecutor(
     startedAtMs: atMs,
   }
   framework.executors.set(executorId, executor)
+  record(turn, framework, executorRecord(executor))
   return executor
 }
 
@@ -71,7 +73,8 @@ export function executorEnded(turn: Turn, executor: Executor, waitStatus: number
   if (executor.kind !== 'command' && !framework.isTerminating) tellExited(turn, executor, waitStatus)
   framework.executors.delete(executorId)
   rememberExecutor(turn, framework, executor)
-  keepSandbox(turn, executor.sandboxPath)
+  record(turn, framework, { kind: 'executor_ended', value: refOf(executor) })
+  keepSandbox(turn, framework, executor.sandboxPath)
   forgetWhenIdle(turn, framework)
 }
 

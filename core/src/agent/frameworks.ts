@@ -1,8 +1,9 @@
 /** Frameworks with something on this agent: they come with their first task and go with their last acknowledgement. */
 
 import type { FrameworkInfo } from '@isthmus/proto/gen/mesos'
+import { isSame } from '../base/is-same.ts'
 import type { AgentFramework, Executor } from './state.ts'
-import { note, type Turn } from './turn.ts'
+import { note, record, type Turn } from './turn.ts'
 
 /** As in Mesos. */
 export const COMPLETED_FRAMEWORKS_MAX = 50
@@ -18,7 +19,7 @@ export function enterFramework(turn: Turn, info: FrameworkInfo): AgentFramework 
   const known = state.frameworks.get(frameworkId)
   if (known !== undefined) {
     if (known.isTerminating) note(turn, 'warn', 'task for a framework that is being shut down', { frameworkId })
-    else known.info = info
+    else changeInfo(turn, known, info)
     return known.isTerminating ? undefined : known
   }
   const framework = takeCompleted(turn, frameworkId) ?? {
@@ -33,7 +34,17 @@ export function enterFramework(turn: Turn, info: FrameworkInfo): AgentFramework 
   framework.info = info
   framework.isTerminating = false
   state.frameworks.set(frameworkId, framework)
+  record(turn, framework, { kind: 'framework', value: { framework_id: frameworkId, info } })
   return framework
+}
+
+/** Whether it is remembered does not change while it has something here. */
+function changeInfo(turn: Turn, framework: AgentFramework, given: FrameworkInfo): void {
+  const { checkpoint } = framework.info
+  const info = given.checkpoint === checkpoint ? given : { ...given, checkpoint }
+  if (isSame(info, framework.info)) return
+  framework.info = info
+  record(turn, framework, { kind: 'framework', value: { framework_id: framework.frameworkId, info } })
 }
 
 /** One that was idle for a while keeps its history. */
@@ -46,7 +57,7 @@ function takeCompleted(turn: Turn, frameworkId: string): AgentFramework | undefi
 /** UPDATE_FRAMEWORK. */
 export function updateFramework(turn: Turn, info: FrameworkInfo | undefined): void {
   const framework = turn.state.frameworks.get(info?.id?.value ?? '')
-  if (framework !== undefined && info !== undefined) framework.info = info
+  if (framework !== undefined && info !== undefined) changeInfo(turn, framework, info)
 }
 
 /** A framework without executors and updates goes into the history. */
@@ -55,6 +66,7 @@ export function forgetWhenIdle(turn: Turn, framework: AgentFramework): void {
   if (framework.executors.size > 0 || framework.updates.size > 0) return
   if (frameworks.get(framework.frameworkId) !== framework) return
   frameworks.delete(framework.frameworkId)
+  record(turn, framework, { kind: 'framework_gone', value: { framework_id: framework.frameworkId } })
   completedFrameworks.push(framework)
   if (completedFrameworks.length > COMPLETED_FRAMEWORKS_MAX) completedFrameworks.shift()
 }

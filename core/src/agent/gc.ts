@@ -1,14 +1,17 @@
 /** Sandboxes of ended executors are kept for a while, so that people can look at them, and then removed. */
 
-import { cancelTimer, emit, setTimer, type Turn } from './turn.ts'
+import type { AgentFramework } from './state.ts'
+import { cancelTimer, emit, record, setTimer, type Turn } from './turn.ts'
 
 /** Sandboxes that wait for their removal; at the limit the oldest is removed at once. */
 export const SANDBOXES_MAX = 10_000
 
 /** An executor ended: its sandbox is removed after gc_delay. */
-export function keepSandbox(turn: Turn, path: string): void {
+export function keepSandbox(turn: Turn, framework: AgentFramework, path: string): void {
   const { sandboxes, options } = turn.state
-  sandboxes.set(path, turn.atMs + options.gcDelayMs)
+  const dueAtMs = turn.atMs + options.gcDelayMs
+  sandboxes.set(path, dueAtMs)
+  record(turn, framework, { kind: 'sandbox', value: { path, due_at_ms: dueAtMs } })
   setTimer(turn, { kind: 'collectSandbox', path }, options.gcDelayMs)
   if (sandboxes.size <= SANDBOXES_MAX) return
   const oldest = sandboxes.keys().next().value
@@ -17,7 +20,14 @@ export function keepSandbox(turn: Turn, path: string): void {
   collectSandbox(turn, oldest)
 }
 
-/** A sandbox was kept long enough. */
+/** After a recovery: those that were kept before are removed in their time. */
+export function keepCollecting(turn: Turn): void {
+  for (const [path, dueAtMs] of turn.state.sandboxes) {
+    setTimer(turn, { kind: 'collectSandbox', path }, Math.max(0, dueAtMs - turn.atMs))
+  }
+}
+
+/** A sandbox was kept long enough. After a crash it is removed again, which changes nothing. */
 export function collectSandbox(turn: Turn, path: string): void {
   if (!turn.state.sandboxes.delete(path)) return
   turn.state.counters.pathRemovals += 1

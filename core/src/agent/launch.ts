@@ -12,9 +12,10 @@ import { containerIdFor } from './default-executor.ts'
 import { createExecutor, tellExited } from './executors.ts'
 import { enterFramework, forgetWhenIdle } from './frameworks.ts'
 import { unknownResources } from './resources.ts'
+import { taskRecord } from './snapshot.ts'
 import { type AgentFramework, type AgentTask, type Executor, type ExecutorKind, findTask, lostState } from './state.ts'
 import { refuse } from './status-updates.ts'
-import { note, type Turn } from './turn.ts'
+import { note, record, type Turn } from './turn.ts'
 
 /** The wait status of an executor that never ran; as Mesos tells it. */
 const NEVER_RAN = -1
@@ -188,6 +189,7 @@ function addTask(
   }
   executor.tasks.set(info.task_id.value, task)
   framework.tasks.set(info.task_id.value, { executor, task })
+  record(turn, framework, taskRecord(executor, task))
   return task
 }
 

@@ -62,6 +62,7 @@ test('a nested container is launched below its parent, awaited, killed and remov
         wait_nested_container: { exit_status: 9, state: undefined, reason: undefined, message: undefined },
       },
     },
+    { kind: 'releaseContainer', containerId: mine },
   ])
   t.is(
     answerOf(agent.operator({ type: 'WAIT_CONTAINER', wait_container: { container_id } })),

@@ -13,8 +13,12 @@ import type { AgentFramework, AgentState, AgentTask, Executor } from './state.ts
 import { emit, respond, type Turn } from './turn.ts'
 import { limitsOf } from './usage.ts'
 
+/** As Mesos says it. */
+const NOT_RECOVERED = 'Agent has not finished recovery'
+
 /** Answers one operator call. */
 export function operatorCalled(turn: Turn, requestId: string, call: Call): void {
+  if (turn.state.recovery !== undefined) return respond(turn, requestId, 503, NOT_RECOVERED)
   const problem = validateAgentCall(call)
   if (problem !== undefined) return respond(turn, requestId, 400, `Failed to validate agent::Call: ${problem}`)
   const response = responseTo(turn, call)

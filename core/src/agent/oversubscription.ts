@@ -14,20 +14,23 @@
 import type { Resource } from '@isthmus/proto/gen/mesos'
 import { Resources } from '../resources/resources.ts'
 import { validateResources } from '../resources/validate.ts'
+import { destroyCustom } from './custom-executor.ts'
 import { executorEnded } from './executors.ts'
 import type { QosCorrection } from './oversubscription/contract.ts'
 import { usedByAll } from './resources.ts'
+import { taskEndingRecord } from './snapshot.ts'
 import {
   type AgentState,
   type AgentTask,
   type EndCause,
   type Executor,
   findExecutor,
+  frameworkOf,
   hasCapability,
   liveTasks,
 } from './state.ts'
 import { updateTask } from './status-updates.ts'
-import { emit, note, type Turn } from './turn.ts'
+import { emit, note, record, type Turn } from './turn.ts'
 
 /** What a task was told to end by when nobody says more. */
 const PREEMPTED = 'Container preempted by QoS correction'
@@ -100,12 +103,12 @@ function preempt(turn: Turn, executor: Executor, message = PREEMPTED): void {
   const framework = turn.state.frameworks.get(executor.frameworkId)
   const state = hasCapability(framework, 'PARTITION_AWARE') ? 'TASK_GONE' : 'TASK_LOST'
   const cause: EndCause = { state, reason: 'REASON_CONTAINER_PREEMPTED', message }
-  executor.phase = 'terminating'
   if (executor.kind === 'custom') {
     executor.endCause = cause
-    emit(turn, { kind: 'destroyContainer', containerId: executor.containerId })
+    destroyCustom(turn, executor)
     return
   }
+  executor.phase = 'terminating'
   for (const task of liveTasks(executor)) preemptTask(turn, executor, task, cause)
   if (liveTasks(executor).length === 0) executorEnded(turn, executor, SIGKILLED)
 }
@@ -121,5 +124,6 @@ function preemptTask(turn: Turn, executor: Executor, task: AgentTask, cause: End
   // Kills that come later find that everything is done.
   task.killDueAtMs = turn.atMs
   if (task.pid !== undefined) task.phase = 'killing'
+  record(turn, frameworkOf(turn.state, executor), taskEndingRecord(task))
   emit(turn, { kind: 'destroyContainer', containerId })
 }

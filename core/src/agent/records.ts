@@ -38,7 +38,7 @@ export type AgentRecordKind = keyof Payloads
  * - executor, executor_started, executor_subscribed, executor_terminating, executor_ended: one run of an executor
  * - task, task_started, task_ending: came; its process runs; it was asked to end
  * - update, acknowledgement: a status update with its uuid; the scheduler has it
- * - sandbox, sandbox_removed: when a sandbox is to be removed
+ * - sandbox: when the sandbox of an executor that ended is to be removed
  * - drain, drained
  */
 export type AgentRecord = {
@@ -61,7 +61,6 @@ const KINDS: readonly AgentRecordKind[] = [
   'update',
   'acknowledgement',
   'sandbox',
-  'sandbox_removed',
   'drain',
   'drained',
 ]

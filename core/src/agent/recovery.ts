@@ -60,9 +60,6 @@ function replay(known: RecoveredAgent, record: AgentRecord): string | undefined 
     case 'sandbox':
       known.sandboxes.set(record.value.path, record.value.due_at_ms ?? 0)
       return undefined
-    case 'sandbox_removed':
-      known.sandboxes.delete(record.value.path)
-      return undefined
     case 'drain':
       known.drain = { config: record.value.config ?? {}, startedAtMs: record.value.started_at_ms ?? 0 }
       return undefined
@@ -84,10 +81,7 @@ function replay(known: RecoveredAgent, record: AgentRecord): string | undefined 
   }
 }
 
-type OfFramework = Exclude<
-  AgentRecord,
-  { kind: 'sandbox' | 'sandbox_removed' | 'drain' | 'drained' | 'framework' | 'framework_gone' }
->
+type OfFramework = Exclude<AgentRecord, { kind: 'sandbox' | 'drain' | 'drained' | 'framework' | 'framework_gone' }>
 
 function replayOfFramework(known: RecoveredAgent, record: OfFramework): string | undefined {
   const ref = 'executor' in record.value ? record.value.executor : record.value

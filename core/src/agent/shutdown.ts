@@ -7,13 +7,15 @@
 
 import type { MasterMessageKillTask, MasterMessageShutdownExecutor } from '@isthmus/proto/gen/agent-link'
 import type { DrainConfig } from '@isthmus/proto/gen/mesos'
+import { isSame } from '../base/is-same.ts'
 import { endTask, killBuiltIn, killGraceMs, shutdownBuiltIn } from './built-in.ts'
-import { killCustom, shutdownCustom } from './custom-executor.ts'
+import { blame, destroyCustom, killCustom, shutdownCustom } from './custom-executor.ts'
 import { forgetWhenIdle } from './frameworks.ts'
 import { answerUnknownKill } from './launch.ts'
+import { drainRecord } from './snapshot.ts'
 import { type AgentState, type AgentTask, type EndCause, type Executor, findTask, liveTasks } from './state.ts'
 import { dropUpdates } from './status-updates.ts'
-import { cancelTimer, emit, note, setTimer, type Turn } from './turn.ts'
+import { cancelTimer, emit, keep, note, record, setTimer, type Turn } from './turn.ts'
 
 /** How long the last updates may take to be acknowledged when the agent ends. */
 const LEAVE_PATIENCE_MS = 1_000
@@ -36,7 +38,7 @@ function killFound(turn: Turn, executor: Executor, task: AgentTask, kill: Master
   const { kill_policy: policy } = kill
   const cause = mastersCause(kill)
   if (executor.kind === 'custom') {
-    task.endCause ??= cause
+    blame(turn, executor, task, cause)
     killCustom(turn, executor, task, policy)
   } else if (cause === undefined) killBuiltIn(turn, executor, task, policy)
   else endTask(turn, executor, task, cause, killGraceMs(policy, task.info.kill_policy))
@@ -56,7 +58,7 @@ export function shutdownExecutor(
   const cause = mastersCause(why)
   if (cause !== undefined) {
     for (const task of liveTasks(executor)) {
-      if (executor.kind === 'custom') task.endCause ??= cause
+      if (executor.kind === 'custom') blame(turn, executor, task, cause)
       else endTask(turn, executor, task, cause, killGraceMs(undefined, task.info.kill_policy))
     }
   }
@@ -69,6 +71,7 @@ export function shutdownFramework(turn: Turn, frameworkId: string): void {
   const framework = turn.state.frameworks.get(frameworkId)
   if (framework === undefined) return
   framework.isTerminating = true
+  record(turn, framework, { kind: 'framework_terminating', value: { framework_id: frameworkId } })
   dropUpdates(turn, framework)
   for (const executor of [...framework.executors.values()]) shutdownExecutor(turn, executor)
   forgetWhenIdle(turn, framework)
@@ -77,7 +80,9 @@ export function shutdownFramework(turn: Turn, frameworkId: string): void {
 /** DRAIN: every task is killed, with its own grace or the drain's if that is shorter. Repeated after a new registration. */
 export function drain(turn: Turn, config: DrainConfig): void {
   const { state } = turn
-  state.drain = { config, startedAtMs: state.drain?.startedAtMs ?? turn.atMs }
+  const before = state.drain
+  state.drain = { config, startedAtMs: before?.startedAtMs ?? turn.atMs }
+  if (!isSame(config, before?.config)) keep(turn, drainRecord(state.drain))
   note(turn, 'info', 'draining', { markGone: config.mark_gone ?? false })
   const cause = { state: 'TASK_KILLED', reason: 'REASON_AGENT_DRAINING' } as const
   for (const executor of allExecutors(state)) {
@@ -87,7 +92,7 @@ export function drain(turn: Turn, config: DrainConfig): void {
         endTask(turn, executor, task, cause, graceMs)
         continue
       }
-      task.endCause ??= cause
+      blame(turn, executor, task, cause)
       killCustom(turn, executor, task, { grace_period: { nanoseconds: Math.round(graceMs * 1e6) } })
     }
   }
@@ -103,6 +108,7 @@ export function settle(turn: Turn): void {
   const { state } = turn
   if (state.drain !== undefined && state.frameworks.size === 0 && state.operations.size === 0) {
     state.drain = undefined
+    keep(turn, { kind: 'drained', value: {} })
     note(turn, 'info', 'drained', {})
   }
   if (!state.isTerminating || state.hasLeft || state.containers.size > 0) return
@@ -120,6 +126,22 @@ export function terminate(turn: Turn): void {
   for (const { containerId, executor, phase } of state.operatorContainers.values()) {
     if (executor === undefined && phase !== 'ended') emit(turn, { kind: 'destroyContainer', containerId })
   }
+}
+
+/** recover=cleanup: nothing that was found is asked, and the agent ends when all is gone. */
+export function destroyEverything(turn: Turn): void {
+  const { state } = turn
+  state.isTerminating = true
+  for (const executor of allExecutors(state)) {
+    if (executor.kind === 'custom') destroyCustom(turn, executor)
+    else for (const task of liveTasks(executor)) destroyTask(turn, executor, task)
+  }
+}
+
+function destroyTask(turn: Turn, executor: Executor, task: AgentTask): void {
+  const { containerId } = task
+  endTask(turn, executor, task, { state: 'TASK_KILLED', reason: 'REASON_EXECUTOR_TERMINATED' }, 0)
+  if (containerId !== undefined) emit(turn, { kind: 'destroyContainer', containerId })
 }
 
 /** Acknowledgements were waited for long enough; containers are always waited for. */

@@ -1,9 +1,10 @@
 /**
- * The shortest list of records that recover() makes the same state of: what a journal begins with. Completed tasks, and executors and
- * frameworks with nothing left to tell, are not in it.
+ * The shortest list of records that recover() makes the same state of: what a journal begins with. Completed executors with nothing left
+ * to tell, completed frameworks, and completed tasks but those of custom executors that run are not in it.
  */
 
 import type { RecordCause, RecordExecutorRef } from '@isthmus/proto/gen/checkpoint'
+import type { TaskStatus } from '@isthmus/proto/gen/mesos'
 import type { AgentRecord } from './records.ts'
 import type { AgentFramework, AgentState, AgentTask, EndCause, Executor } from './state.ts'
 
@@ -50,10 +51,22 @@ function addExecutor(records: AgentRecord[], framework: AgentFramework, executor
     if (executor.hasSubscribed) records.push({ kind: 'executor_subscribed', value: ref })
     if (executor.phase === 'terminating') records.push(executorTerminatingRecord(executor))
   }
-  for (const task of executor.tasks.values()) addTask(records, framework, executor, task)
+  // A custom executor may report again what it was not told to be known.
+  const history =
+    executor.kind === 'custom' && framework.executors.has(executor.executorId) ? executor.completedTasks : []
+  for (const task of history) addTask(records, framework, executor, task, [])
+  for (const task of executor.tasks.values()) {
+    addTask(records, framework, executor, task, framework.updates.get(task.info.task_id.value)?.pending ?? [])
+  }
 }
 
-function addTask(records: AgentRecord[], framework: AgentFramework, executor: Executor, task: AgentTask): void {
+function addTask(
+  records: AgentRecord[],
+  framework: AgentFramework,
+  executor: Executor,
+  task: AgentTask,
+  pending: readonly TaskStatus[],
+): void {
   const { frameworkId: framework_id } = framework
   const taskId = task.info.task_id.value
   records.push(taskRecord(executor, task))
@@ -63,7 +76,6 @@ function addTask(records: AgentRecord[], framework: AgentFramework, executor: Ex
   if (task.endCause !== undefined || task.killDueAtMs !== undefined || task.untoldKill !== undefined) {
     records.push(taskEndingRecord(task))
   }
-  const pending = framework.updates.get(taskId)?.pending ?? []
   const waiting = new Set(pending.map(({ uuid }) => String(uuid)))
   for (const status of task.statuses) {
     if (status.uuid === undefined || waiting.has(String(status.uuid))) continue

@@ -321,6 +321,14 @@ export function findExecutor(state: AgentState, frameworkId: string, executorId:
   return state.frameworks.get(frameworkId)?.executors.get(executorId)
 }
 
+/** The framework of an executor, while it has something here. */
+export function frameworkOf(
+  state: AgentState,
+  { frameworkId }: Pick<Executor, 'frameworkId'>,
+): AgentFramework | undefined {
+  return state.frameworks.get(frameworkId)
+}
+
 /** A task that has not ended, or whose last update is not acknowledged. */
 export function findTask(state: AgentState, frameworkId: string, taskId: string): TaskOnExecutor | undefined {
   return state.frameworks.get(frameworkId)?.tasks.get(taskId)

@@ -17,6 +17,7 @@ import type {
 import { nextUuidBytes } from '../base/random.ts'
 import { isTerminal } from '../framework/task-states.ts'
 import { forgetWhenIdle } from './frameworks.ts'
+import type { AgentRecord } from './records.ts'
 import {
   type AgentFramework,
   type AgentTask,
@@ -25,7 +26,7 @@ import {
   hasCapability,
   type UpdateStream,
 } from './state.ts'
-import { cancelTimer, emit, note, setTimer, type Turn } from './turn.ts'
+import { cancelTimer, emit, note, record, setTimer, type Turn } from './turn.ts'
 import {
   completeTask,
   dequeueUpdate,
@@ -83,11 +84,12 @@ export function updateCheck(
 /** Puts an update in line, with what the agent adds to every update; its uuid is set. */
 export function forward(turn: Turn, executor: Executor, task: AgentTask, given: TaskStatus): void {
   const status = enriched(turn, executor, task, drained(turn, executor, given))
+  const framework = turn.state.frameworks.get(executor.frameworkId)
+  record(turn, framework, updateRecord(executor.frameworkId, status))
   if (enterStatus(task, status)) {
     countEnd(turn, status.state)
     endTimers(turn, task)
   }
-  const framework = turn.state.frameworks.get(executor.frameworkId)
   if (framework === undefined || framework.isTerminating) {
     // Nobody will acknowledge it.
     if (isTerminal(status.state)) completeTask(framework, executor, task)
@@ -101,7 +103,9 @@ export function forwardUnknown(turn: Turn, framework: AgentFramework, given: Tas
   // Nobody will acknowledge it.
   if (framework.isTerminating) return
   const agent_id = { value: agentIdOf(turn.state) }
-  enqueue(turn, framework, { ...given, agent_id, timestamp: given.timestamp ?? turn.atMs / 1000 })
+  const status = { ...given, agent_id, timestamp: given.timestamp ?? turn.atMs / 1000 }
+  record(turn, framework, updateRecord(framework.frameworkId, status))
+  enqueue(turn, framework, status)
 }
 
 /** Tells the framework that a task never ran here. */
@@ -114,6 +118,10 @@ export function refuse(
   countEnd(turn, why.state)
   const uuid = nextUuidBytes(turn.state.random)
   forwardUnknown(turn, framework, { ...ids, ...why, source: 'SOURCE_AGENT', uuid })
+}
+
+function updateRecord(framework_id: string, status: TaskStatus): AgentRecord {
+  return { kind: 'update', value: { framework_id, status } }
 }
 
 function enqueue(turn: Turn, framework: AgentFramework, status: TaskStatus): void {
@@ -133,6 +141,10 @@ export function acknowledge(turn: Turn, frameworkId: string, taskId: string, uui
     note(turn, 'debug', 'acknowledgement of an update that is not the oldest', { frameworkId, taskId })
     return
   }
+  record(turn, framework, {
+    kind: 'acknowledgement',
+    value: { framework_id: frameworkId, task_id: taskId, uuid },
+  })
   if (stream.pending.length > 0) {
     send(turn, stream)
     return

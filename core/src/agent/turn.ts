@@ -2,7 +2,8 @@
 
 import type { AgentEffect } from './effects.ts'
 import type { AgentTimer } from './events.ts'
-import type { AgentState } from './state.ts'
+import type { AgentRecord } from './records.ts'
+import type { AgentFramework, AgentState } from './state.ts'
 
 /** What every part of a step gets. */
 export interface Turn {
@@ -14,6 +15,22 @@ export interface Turn {
 /** Asks something of the world. */
 export function emit(turn: Turn, effect: AgentEffect): void {
   turn.effects.push(effect)
+}
+
+/** Asks for records to be kept before anything that is asked for later. */
+export function keep({ effects }: Turn, ...records: AgentRecord[]): void {
+  const last = effects.at(-1)
+  if (last?.kind === 'record') effects[effects.length - 1] = { kind: 'record', records: [...last.records, ...records] }
+  else effects.push({ kind: 'record', records })
+}
+
+/** The same for what belongs to a framework: only checkpointing ones are remembered. */
+export function record(
+  turn: Turn,
+  framework: Pick<AgentFramework, 'info'> | undefined,
+  ...records: AgentRecord[]
+): void {
+  if (framework?.info.checkpoint === true) keep(turn, ...records)
 }
 
 /** Answers a request with a status and plain text. */
@@ -49,6 +66,7 @@ function timerKey(timer: AgentTimer): string {
     case 'register':
     case 'pingTimeout':
     case 'leave':
+    case 'executorReregistration':
       return timer.kind
     case 'retryUpdate':
     case 'completionTime':
