@@ -48,6 +48,7 @@ export function readoptAgent(turn: Turn, agent: Agent, { linkId, reregister }: R
   dropMissingExecutors(turn, agent, reregister)
   for (const executor of reregister.executors ?? []) adoptExecutor(turn, agent, executor)
   for (const task of reregister.tasks ?? []) adoptTask(turn, agent, task)
+  forgetUnreachable(turn, agent)
   if (reregister.resources !== undefined) agent.total = bagOf(reregister.resources)
   adoptOperations(turn, agent, reregister.operations ?? [])
   seatAgent(turn, agent)
@@ -140,6 +141,16 @@ function adoptTask(turn: Turn, agent: Agent, message: Task): void {
   const wasGivenUp = framework.unreachableTasks.delete(id) || takeLost(framework, agent, id)
   addTask(turn, agent, framework, task)
   if (wasGivenUp && !isTerminal(task.state)) tellReturned(turn, framework, task)
+}
+
+/**
+ * The agent is reachable again, so none of its tasks is unreachable: those it did not bring are gone, and a framework that asks
+ * is told so. O(unreachable tasks).
+ */
+function forgetUnreachable({ state }: Turn, agent: Agent): void {
+  for (const { unreachableTasks } of state.frameworks.values()) {
+    for (const [id, { agentId }] of unreachableTasks) if (agentId === agent.id) unreachableTasks.delete(id)
+  }
 }
 
 /** Takes a task out of the completed ones that was called lost when the agent's link broke, but runs on. */

@@ -164,6 +164,41 @@ for (const { name, capabilities, state } of [
   })
 }
 
+test('a task that an agent does not bring back from where it was unreachable is unreachable no longer, and gone', (t) => {
+  const stage = new Rehearsal()
+  const agent = stage.register()
+  const framework = stage.subscribe({ ...AWARE, checkpoint: true })
+  stage.launch(framework, stage.task(agent, 't'))
+  stage.pass(81_000)
+  t.is(stage.state.frameworks.get(framework.id)?.unreachableTasks.size, 1)
+  stage.connect(reregister(agent, { frameworks: [info(framework)] }))
+  t.is(stage.state.frameworks.get(framework.id)?.unreachableTasks.size, 0)
+  stage.updatesOf(framework)
+  const task = { task_id: { value: 't' }, agent_id: { value: agent.id } }
+  stage.say(framework, { type: 'RECONCILE', reconcile: { tasks: [task] } })
+  t.regex(stage.updatesOf(framework).at(-1) ?? '', /^t \| TASK_GONE \| REASON_RECONCILIATION/)
+})
+
+test('a task whose end is on its way is unreachable with its agent, and ends when the agent brings that end', (t) => {
+  const stage = new Rehearsal()
+  const agent = stage.register()
+  const framework = stage.subscribe({ ...AWARE, checkpoint: true })
+  stage.launch(framework, stage.task(agent, 't'))
+  const status = { task_id: { value: 't' }, agent_id: { value: agent.id }, uuid: new Uint8Array(16).fill(1) }
+  const state = 'TASK_STARTING' as const
+  const told = { framework_id: { value: framework.id }, status: { ...status, state } }
+  stage.hear(agent, { type: 'STATUS_UPDATE', status_update: { ...told, latest_state: 'TASK_FINISHED' } })
+  stage.updatesOf(framework)
+  stage.pass(81_000)
+  t.deepEqual(stage.updatesOf(framework), ['t | TASK_UNREACHABLE | REASON_AGENT_REMOVED | health check timed out'])
+  const books = stage.state.frameworks.get(framework.id)
+  t.deepEqual([books?.unreachableTasks.size, books?.completedTasks.length], [1, 0])
+  const tasks = [reported(stage, agent, framework, 't', 'TASK_FINISHED')]
+  stage.connect(reregister(agent, { tasks, frameworks: [info(framework)] }))
+  t.deepEqual(stage.updatesOf(framework), [])
+  t.deepEqual([books?.unreachableTasks.size, books?.tasks.size], [0, 1])
+})
+
 test('a closed link loses at once the tasks of frameworks that do not checkpoint, and only theirs', (t) => {
   const stage = new Rehearsal()
   const agent = stage.register()

@@ -72,6 +72,9 @@ function checkFramework(state: MasterState, framework: Framework): void {
     assert(known === task, `task ${id} is known to its agent`)
     assert(!framework.unreachableTasks.has(id), `task ${id} is reachable or not`)
   }
+  for (const { id, agentId } of framework.unreachableTasks.values()) {
+    assert(!state.agents.has(agentId), `task ${id} is unreachable, so its agent is not there`)
+  }
   for (const [agentId, executors] of framework.executors) {
     for (const [id, executor] of executors) {
       const known = state.agents.get(agentId)?.executors.get(framework.id)?.get(id)

@@ -150,18 +150,23 @@ export function endTask(
   end: Omit<MasterStatus, 'taskId' | 'agentId' | 'executorId'>,
 ): void {
   const { agent, framework, task } = of
-  const status = masterStatus(turn.atMs, { ...end, taskId: task.id, agentId: agent.id, executorId: task.executorId })
-  const hadEnded = isTerminal(task.state)
-  if (!hadEnded) {
+  const tell = (more: typeof end): TaskStatus => {
+    const ids = { taskId: task.id, agentId: agent.id, executorId: task.executorId }
+    const status = masterStatus(turn.atMs, { ...more, ...ids })
     sendEvent(turn, framework, { type: 'UPDATE', update: { status } })
-    enterStatus(turn, { ...of, status, latest: end.state })
-  } else if (task.statusState === undefined || !isTerminal(task.statusState)) {
-    // Its agent cannot tell the end any more, of which only the master knows.
-    const known = { ...end, state: task.state, unreachableAtMs: undefined }
-    const told = masterStatus(turn.atMs, { ...known, taskId: task.id, agentId: agent.id, executorId: task.executorId })
-    sendEvent(turn, framework, { type: 'UPDATE', update: { status: told } })
+    return status
   }
-  removeTask(turn, agent, framework, task, !hadEnded && end.unreachableAtMs !== undefined)
+  if (!isTerminal(task.state)) {
+    enterStatus(turn, { ...of, status: tell(end), latest: end.state })
+    removeTask(turn, agent, framework, task, end.unreachableAtMs !== undefined)
+    return
+  }
+  // Its end is on its way from the agent: one that may come back brings it, for one that does not only the master knows it.
+  const isTold = task.statusState !== undefined && isTerminal(task.statusState)
+  const mayReturn = !isTold && end.state === 'TASK_UNREACHABLE'
+  if (mayReturn) tell(end)
+  else if (!isTold) tell({ ...end, state: task.state, unreachableAtMs: undefined })
+  removeTask(turn, agent, framework, task, mayReturn)
 }
 
 /** A task on an agent out of reach ends: told, entered and completed. It holds nothing any more. */
