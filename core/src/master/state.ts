@@ -42,6 +42,7 @@ import type { Removals } from './removals.ts'
 import type { SharedFacts } from './shared-facts.ts'
 import type { TaskMap } from './task-map.ts'
 import type { SharedTraits } from './task-record.ts'
+import type { TaskText } from './views-kept.ts'
 
 /** A framework's capabilities as claims. */
 export interface FrameworkCapabilities {
@@ -82,6 +83,10 @@ export interface MasterTask {
   readonly killPolicy: KillPolicy | undefined
   readonly user: string | undefined
   readonly limits: Readonly<Record<string, ValueScalar>> | undefined
+  /** What was said of it, packed (task-past.ts): another string after each change. */
+  readonly past: string
+  /** Its text on pages, perhaps of an earlier state: the business of views-kept.ts alone. */
+  kept: TaskText | undefined
   /** Its neighbours in the list of its framework on its agent: the business of agent-tasks.ts alone. */
   nextOnAgent: MasterTask | undefined
   previousOnAgent: MasterTask | undefined

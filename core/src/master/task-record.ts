@@ -15,6 +15,7 @@ import { pack, unpack } from '@isthmus/proto/packed'
 import type { Resources } from '../resources/resources.ts'
 import { type MasterState, type MasterTask, RECENT_BAGS } from './state.ts'
 import { lastStateOf, NO_PAST, pastOf, remember, statusesOf, type Told, toldOf } from './task-past.ts'
+import type { TaskText } from './views-kept.ts'
 
 /** Traits and names that are looked up at most; then all are forgotten and found anew, which costs room but changes nothing. */
 const SHARED_MAX = 16_384
@@ -116,6 +117,7 @@ class TaskRecord implements MasterTask {
   readonly traits: TaskTraits
   state: TaskState
   past: string
+  kept: TaskText | undefined
   nextOnAgent: MasterTask | undefined
   previousOnAgent: MasterTask | undefined
 
@@ -126,6 +128,7 @@ class TaskRecord implements MasterTask {
     this.traits = task.traits
     this.state = task.state
     this.past = task.past
+    this.kept = undefined
     this.nextOnAgent = undefined
     this.previousOnAgent = undefined
   }
@@ -202,9 +205,9 @@ class TaskRecord implements MasterTask {
     this.past = remember(this.past, this, status)
   }
 
-  /** What it holds, without its neighbours. */
+  /** What it holds, without its neighbours and its text. */
   toJSON(): unknown {
-    const { nextOnAgent: _next, previousOnAgent: _previous, ...own } = this
+    const { kept: _kept, nextOnAgent: _next, previousOnAgent: _previous, ...own } = this
     return own
   }
 }

@@ -1,10 +1,12 @@
 /** /frameworks and /tasks, and the parts of /state that show them. */
 
-import type { CommandInfo, TaskStatus } from '@isthmus/proto/gen/mesos'
+import type { CommandInfo } from '@isthmus/proto/gen/mesos'
 import { addAll, type Bag } from './bag.ts'
-import { type Json, type JsonObject, LazyList } from './json.ts'
+import { type JsonObject, LazyList } from './json.ts'
 import type { Framework, MasterExecutor, MasterOffer, MasterState, MasterTask } from './state.ts'
+import { taskList } from './views-kept.ts'
 import { resourcesObject } from './views-resources.ts'
+import { labelList, taskObject } from './views-tasks.ts'
 
 const TASKS_LIMIT_DEFAULT = 100
 
@@ -95,13 +97,6 @@ function resourceSums(used: readonly Bag[], offered: readonly Bag[]): JsonObject
   }
 }
 
-function taskList(tasks: Iterable<MasterTask>): LazyList {
-  return LazyList.of(
-    Array.from(tasks, (task) => task.copy()),
-    taskObject,
-  )
-}
-
 function frameworkFacts(framework: Framework): JsonObject {
   const { info, registeredAtMs, reregisteredAtMs, unregisteredAtMs } = framework
   return {
@@ -129,42 +124,6 @@ function frameworkFacts(framework: Framework): JsonObject {
 function rolesObject(framework: Framework): JsonObject {
   const roles = [...framework.roles]
   return framework.capabilities.multiRole ? { roles } : { role: roles[0] ?? '*' }
-}
-
-/** One task. */
-export function taskObject(task: MasterTask): JsonObject {
-  return {
-    id: task.id,
-    name: task.name,
-    framework_id: task.frameworkId,
-    executor_id: task.executorId,
-    slave_id: task.agentId,
-    state: task.state,
-    role: task.role,
-    resources: resourcesObject(task.resources),
-    statuses: task.statuses.map(statusObject),
-    user: task.user,
-    labels: labelList(task.labels),
-    discovery: task.discovery as JsonObject | undefined,
-    container: task.container as JsonObject | undefined,
-    health_check: task.healthCheck as JsonObject | undefined,
-  }
-}
-
-function statusObject(status: TaskStatus): JsonObject {
-  const container = status.container_status
-  return {
-    state: status.state,
-    timestamp: status.timestamp ?? 0,
-    labels: labelList(status.labels),
-    container_status:
-      container === undefined ? undefined : ({ ...container, executor_pid: undefined } as unknown as JsonObject),
-    healthy: status.healthy,
-  }
-}
-
-function labelList(labels: MasterTask['labels']): readonly Json[] | undefined {
-  return labels?.labels?.map(({ key, value }) => ({ key, value }))
 }
 
 function executorObject(executor: MasterExecutor): JsonObject {

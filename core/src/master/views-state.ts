@@ -1,26 +1,21 @@
 /** /state, /state-summary and /slaves. */
 
 import type { Resource, TaskState } from '@isthmus/proto/gen/mesos'
-import { addAll, type Bag, toRoleMessages } from './bag.ts'
-import { type Json, type JsonObject, LazyList } from './json.ts'
-import { agentPid } from './messages.ts'
+import { addAll, toRoleMessages } from './bag.ts'
+import type { Json, JsonObject } from './json.ts'
 import { masterPid } from './options.ts'
 import type { Agent, Framework, MasterState, MasterTask } from './state.ts'
+import { agentObject, seenAgent } from './views-agents.ts'
 import { frameworkList, frameworkSummary } from './views-frameworks.ts'
-import {
-  attributesObject,
-  reservedFull,
-  reservedObject,
-  resourcesObject,
-  unreservedList,
-  unreservedObject,
-} from './views-resources.ts'
+import { agentList, recountKept } from './views-kept.ts'
+import { reservedFull, unreservedList } from './views-resources.ts'
 
 /** The page /state. */
 export function statePage(state: MasterState): JsonObject {
   const { options } = state
   const { build, masterId, hostname, port } = options
   const agents = [...state.agents.values()]
+  recountKept()
   return {
     version: options.version,
     git_sha: build.gitSha,
@@ -42,10 +37,7 @@ export function statePage(state: MasterState): JsonObject {
     cluster: options.cluster,
     domain: options.domain as JsonObject | undefined,
     flags: options.shown,
-    slaves: LazyList.of(
-      agents.map((agent) => seenAgent(state, agent)),
-      agentObject,
-    ),
+    slaves: agentList(state),
     recovered_slaves: recoveredSlaves(state),
     frameworks: frameworkList(state, state.frameworks.values()),
     completed_frameworks: frameworkList(state, state.completedFrameworks.values()),
@@ -65,43 +57,6 @@ export function slavePages(state: MasterState, agentId: string | undefined): Jso
 
 function recoveredSlaves(state: MasterState): readonly Json[] {
   return Array.from(state.recoveredAgents, ([id, { hostname, port }]) => ({ id, hostname, port: port ?? 5051 }))
-}
-
-/** An agent as it is now; the agent itself may change before it is shown. */
-interface SeenAgent {
-  readonly agent: Agent
-  readonly used: readonly Bag[]
-  readonly offered: readonly Bag[]
-}
-
-function seenAgent(state: MasterState, agent: Agent): SeenAgent {
-  const offered = Array.from(agent.offers, (id) => state.offers.get(id)!.resources)
-  return { agent: { ...agent }, used: [...agent.usedBy.values()], offered }
-}
-
-function agentObject({ agent, used, offered }: SeenAgent): JsonObject {
-  const { registeredAtMs, reregisteredAtMs, drain } = agent
-  return {
-    id: agent.id,
-    hostname: agent.info.hostname,
-    port: agent.port,
-    attributes: attributesObject(agent.info.attributes),
-    pid: agentPid(agent),
-    registered_time: registeredAtMs / 1000,
-    reregistered_time: reregisteredAtMs === 0 ? undefined : reregisteredAtMs / 1000,
-    resources: resourcesObject(agent.total),
-    used_resources: resourcesObject(addAll(used)),
-    offered_resources: resourcesObject(addAll(offered)),
-    reserved_resources: reservedObject(agent.total),
-    unreserved_resources: unreservedObject(agent.total),
-    active: agent.active,
-    deactivated: agent.deactivated,
-    version: agent.version,
-    capabilities: agent.capabilities.flatMap(({ type }) => (type === undefined ? [] : [type])),
-    drain_info: drain && ({ state: drain.state, config: drain.config } as unknown as JsonObject),
-    estimated_drain_start_time_seconds: drain && drain.sinceMs / 1000,
-    domain: agent.info.domain as JsonObject | undefined,
-  }
 }
 
 function fullLists(state: MasterState, agent: Agent): JsonObject {

@@ -7,7 +7,6 @@
 import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Writable } from 'node:stream'
-import { setImmediate } from 'node:timers/promises'
 import { createGzip } from 'node:zlib'
 import { FieldsText, JsonText, LazyFields, LazyList } from '../../master/json.ts'
 import { answerBody, answerText } from './answers.ts'
@@ -15,10 +14,33 @@ import { wantsGzip } from './negotiate.ts'
 
 /** How long a page is written before others have a turn. */
 const SLICE_MS = 2
+/** Characters that are written at once: more would keep others waiting while they go to the socket. */
+const SLICE_LENGTH = 512 * 2 ** 10
+/** A page whose client has not read it by then is broken off: what it shows is held all the time. */
+const PAGE_MAX_MS = 600_000
 /** Pages that are written at once; each holds what it shows. Another one is refused. */
 const PAGES_MAX = 32
 
 let pages = 0
+
+/** Of all pages one is written in each turn of the event loop, one after the other. */
+class Turns {
+  readonly #waiting: (() => void)[] = []
+
+  next(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve)
+      if (this.#waiting.length === 1) setImmediate(this.#take)
+    })
+  }
+
+  readonly #take = (): void => {
+    this.#waiting.shift()?.()
+    if (this.#waiting.length > 0) setImmediate(this.#take)
+  }
+}
+
+const turns = new Turns()
 
 /** Whether any of the lists of a page is to be written in pieces. */
 export function isSliced(value: unknown): value is object {
@@ -35,8 +57,11 @@ export function* jsonPieces(value: unknown, write: (value: unknown) => string): 
   if (value instanceof LazyList) {
     let before = '['
     for (const element of value) {
-      yield before
-      yield* jsonPieces(element, write)
+      if (element instanceof JsonText) yield before + element.text
+      else {
+        yield before
+        yield* jsonPieces(element, write)
+      }
       before = ','
     }
     yield before === '[' ? '[]' : ']'
@@ -102,13 +127,17 @@ async function stream(
     out.pipe(response)
   }
   const gone = new AbortController()
-  response.once('close', () => gone.abort())
+  const late = setTimeout(() => response.destroy(), PAGE_MAX_MS)
+  response.once('close', () => {
+    clearTimeout(late)
+    gone.abort()
+  })
   let slice = { text: page.first, isLast: false }
   while (!gone.signal.aborted && !response.destroyed) {
     const isTaken = out.write(slice.text)
     if (slice.isLast) break
     if (!isTaken) await drained(out, gone.signal)
-    await setImmediate()
+    await turns.next()
     slice = nextSlice(page.pieces)
   }
   out.end()
@@ -126,10 +155,12 @@ async function drained(out: Writable, signal: AbortSignal): Promise<void> {
 function nextSlice(pieces: Iterator<string>): { text: string; isLast: boolean } {
   const begin = performance.now()
   const texts: string[] = []
+  let length = 0
   do {
     const { done, value } = pieces.next()
     if (done === true) return { text: texts.join(''), isLast: true }
     texts.push(value)
-  } while (performance.now() - begin < SLICE_MS)
+    length += value.length
+  } while (length < SLICE_LENGTH && performance.now() - begin < SLICE_MS)
   return { text: texts.join(''), isLast: false }
 }

@@ -1,0 +1,142 @@
+/**
+ * Agents and tasks on pages, as JSON text that is kept until they change: a page with a hundred thousand tasks is asked for again and again,
+ * and most of them are as they were. Whether one changed is seen by comparing what its text was made of, so that nobody else need know.
+ *
+ * ```
+ * page asked for ─► for each task: its text, or, when it changed, a copy ─► written in pieces: texts of copies are made then, and kept
+ * ```
+ * So the moment a page shows is taken quickly, and no later change is seen on it. {@link KEPT_MAX} bounds what is kept of tasks; of agents it
+ * is one text each.
+ */
+
+import { type Json, type JsonObject, JsonText, LazyList } from './json.ts'
+import type { Agent, MasterState, MasterTask } from './state.ts'
+import { agentObject, type SeenAgent, seenAgent } from './views-agents.ts'
+import { taskObject } from './views-tasks.ts'
+
+/** Characters that are kept of tasks, of all masters of a process. */
+export const KEPT_MAX = 128 * 2 ** 20
+
+let keptLength = 0
+
+/** The text of a task, and what it was made of. */
+export class TaskText extends JsonText {
+  readonly state: MasterTask['state']
+  readonly past: string
+
+  constructor({ state, past }: MasterTask, text: string) {
+    super(text)
+    this.state = state
+    this.past = past
+  }
+
+  isOf(task: MasterTask): boolean {
+    return this.state === task.state && this.past === task.past
+  }
+}
+
+/** A task that changed since its text was made: as it was when the page was asked for. */
+class ChangedTask {
+  readonly task: MasterTask
+  readonly seen: MasterTask
+
+  constructor(task: MasterTask) {
+    this.task = task
+    this.seen = task.copy()
+  }
+
+  show(): Json {
+    const { task, seen } = this
+    const object = taskObject(seen)
+    const text = textOf(object)
+    if (text === undefined) return object
+    const made = new TaskText(seen, text)
+    if (made.isOf(task)) keep(task, made)
+    return made
+  }
+}
+
+function keep(task: MasterTask, made: TaskText): void {
+  const length = keptLength + made.text.length - (task.kept?.text.length ?? 0)
+  if (length > KEPT_MAX) return
+  keptLength = length
+  task.kept = made
+}
+
+/** Begins to count what is kept anew, since tasks that are gone took their texts along: before a look at all tasks. */
+export function recountKept(): void {
+  keptLength = 0
+}
+
+/** Tasks as they are now. */
+export function taskList(tasks: Iterable<MasterTask>): LazyList {
+  const now: (TaskText | ChangedTask)[] = []
+  for (const task of tasks) {
+    const { kept } = task
+    if (kept !== undefined) keptLength += kept.text.length
+    now.push(kept?.isOf(task) === true ? kept : new ChangedTask(task))
+  }
+  return LazyList.of(now, (one) => (one instanceof TaskText ? one : one.show()))
+}
+
+/** The text of an agent, and what it was made of. */
+interface AgentText {
+  readonly seen: SeenAgent
+  readonly text: JsonText
+}
+
+const agentTexts = new WeakMap<Agent, AgentText>()
+
+/** Agents as they are now. */
+export function agentList(state: MasterState): LazyList {
+  const now = Array.from(state.agents.values(), (agent) => {
+    const known = agentTexts.get(agent)
+    return known !== undefined && isSameAgent(state, agent, known.seen)
+      ? known.text
+      : { agent, seen: seenAgent(state, agent) }
+  })
+  return LazyList.of(now, (one) => (one instanceof JsonText ? one : showAgent(one.agent, one.seen)))
+}
+
+function showAgent(agent: Agent, seen: SeenAgent): Json {
+  const object = agentObject(seen)
+  const made = textOf(object)
+  if (made === undefined) return object
+  const text = new JsonText(made)
+  agentTexts.set(agent, { seen, text })
+  return text
+}
+
+/** Compares all that {@link agentObject} shows. */
+function isSameAgent(state: MasterState, now: Agent, { agent, used, offered }: SeenAgent): boolean {
+  if (now.usedBy.size !== used.length || now.offers.size !== offered.length) return false
+  let at = 0
+  for (const bag of now.usedBy.values()) if (used[at++] !== bag) return false
+  at = 0
+  for (const id of now.offers) if (offered[at++] !== state.offers.get(id)!.resources) return false
+  return SHOWN_OF_AGENT.every((field) => now[field] === agent[field])
+}
+
+const SHOWN_OF_AGENT = [
+  'id',
+  'info',
+  'ip',
+  'port',
+  'registeredAtMs',
+  'reregisteredAtMs',
+  'total',
+  'active',
+  'deactivated',
+  'version',
+  'capabilities',
+  'drain',
+] as const satisfies readonly (keyof Agent)[]
+
+/** Undefined for what JSON has no text for here: 64-bit numbers are the business of who writes the page. */
+function textOf(object: JsonObject): string | undefined {
+  try {
+    return JSON.stringify(object)
+  } catch {
+    return undefined
+  }
+}
