@@ -24,7 +24,7 @@ import { sameMessage } from './same-message.ts'
 import type { Agent, Framework, MasterTask } from './state.ts'
 import { publish } from './subscribers.ts'
 import { createTask } from './task-record.ts'
-import { addTask, endTask, enterStatus, killKey } from './tasks.ts'
+import { addTask, endTask, enterStatus, forgetText, killKey } from './tasks.ts'
 import { note, sendEvent, sendToAgent, setTimer, type Turn } from './turn.ts'
 
 /** A return: the link it came on and what it said. */
@@ -138,6 +138,7 @@ function adoptTask(turn: Turn, agent: Agent, message: Task): void {
     return
   }
   const task = taskOf(turn, agent, framework, message)
+  forgetText(framework.unreachableTasks.get(id))
   const wasGivenUp = framework.unreachableTasks.delete(id) || takeLost(framework, agent, id)
   addTask(turn, agent, framework, task)
   if (wasGivenUp && !isTerminal(task.state)) tellReturned(turn, framework, task)
@@ -159,7 +160,7 @@ function takeLost(framework: Framework, agent: Agent, id: string): boolean {
     (task) => task.id === id && task.agentId === agent.id && task.state === 'TASK_LOST',
   )
   if (at < 0) return false
-  framework.completedTasks.splice(at, 1)
+  forgetText(framework.completedTasks.splice(at, 1)[0])
   return true
 }
 

@@ -376,8 +376,10 @@ function remember(turn: Turn, framework: Framework): void {
   const { completedFrameworks, options } = turn.state
   completedFrameworks.set(framework.id, framework)
   if (completedFrameworks.size <= options.maxCompletedFrameworks) return
-  const oldest = completedFrameworks.keys().next().value
-  if (oldest !== undefined) completedFrameworks.delete(oldest)
+  const oldest = completedFrameworks.values().next().value
+  if (oldest === undefined) return
+  completedFrameworks.delete(oldest.id)
+  for (const task of oldest.completedTasks) task.kept = undefined
 }
 
 /** Ids of the agents that have a task or an executor of the framework. */

@@ -4,6 +4,7 @@
  * and one that was gone may come back.
  */
 
+import { forgetText } from './tasks.ts'
 import { commit, note, setTimer, type Turn } from './turn.ts'
 
 /** Asks to be woken for the next time. */
@@ -37,7 +38,11 @@ export function agentsForgotten(turn: Turn, unreachable: readonly string[], gone
   // One that came back and was lost again meanwhile is remembered anew.
   const forgotten = new Set(unreachable.filter((id) => !registry.unreachable.has(id)))
   for (const { unreachableTasks } of frameworks.values()) {
-    for (const [id, task] of unreachableTasks) if (forgotten.has(task.agentId)) unreachableTasks.delete(id)
+    for (const [id, task] of unreachableTasks) {
+      if (!forgotten.has(task.agentId)) continue
+      unreachableTasks.delete(id)
+      forgetText(task)
+    }
   }
   note(turn, 'info', 'registry forgets agents', { unreachableCount: unreachable.length, goneCount: gone.length })
 }

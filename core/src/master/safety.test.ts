@@ -5,7 +5,8 @@ import type { Call } from '@isthmus/proto/gen/scheduler'
 import test from 'ava'
 import fc from 'fast-check'
 import { assert } from '../base/assert.ts'
-import { checkKeptPages } from './kept-pages.ts'
+import { checkKeptPages, keptLength } from './kept-pages.ts'
+import { keptTexts } from './kept-texts.ts'
 import type { MasterFlags } from './options.ts'
 import { Rehearsal, type StageAgent, type StageFramework, scalar } from './rehearsal.ts'
 import {
@@ -21,7 +22,6 @@ import {
 } from './views.ts'
 
 // Random commands over few ids, so that they meet: any order, stale streams, foreign offers, invalid amounts, broken connections.
-
 const index = fc.constantFrom(0, 0, 0, 1, 1, 2, 3)
 const taskIds = fc.constantFrom('a', 'a', 'b', 'b', 'c', 'd', 'e', '', 'x/y')
 const amounts = fc.constantFrom(-1, 0, 0.0001, 0.1, 1, 3, 99, Number.NaN, Number.POSITIVE_INFINITY)
@@ -757,6 +757,7 @@ test('safety_the books agree after any sequence of calls, messages and broken co
   const inverse = { asked: 0, answered: 0 }
   fc.assert(
     fc.property(policies, fc.array(command, { minLength: 20, maxLength: 80, size: 'max' }), (flags, commands) => {
+      const keptBefore = keptTexts.length
       const chaos = new Chaos(flags)
       chaos.run({ kind: 'registerAgent' })
       chaos.run({
@@ -769,10 +770,10 @@ test('safety_the books agree after any sequence of calls, messages and broken co
       })
       for (const [at, one] of commands.entries()) {
         chaos.run(one)
-        // Looked at, it is kept: so it must be noticed when it changes.
         if (at % 3 === 0) checkKeptPages(chaos.stage.state)
       }
       chaos.show()
+      t.is(keptTexts.length - keptBefore, keptLength(chaos.stage.state), 'texts of tasks that are gone do not count')
       chaos.checkInverseOffers()
       inverse.asked += chaos.frameworks.filter(({ events }) => events.some(({ inverse_offers: one }) => one)).length
       inverse.answered += chaos.answered.size

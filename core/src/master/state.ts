@@ -35,6 +35,7 @@ import type { Random } from '../base/random.ts'
 import type { Resources } from '../resources/resources.ts'
 import type { AgentTasks } from './agent-tasks.ts'
 import type { Counters } from './counters.ts'
+import type { JsonText } from './json.ts'
 import type { MasterOptions } from './options.ts'
 import type { ReclaimBooks } from './reclaim/books.ts'
 import type { AgentDrain, Registry, RegistryRecord } from './registry.ts'
@@ -42,7 +43,6 @@ import type { Removals } from './removals.ts'
 import type { SharedFacts } from './shared-facts.ts'
 import type { TaskMap } from './task-map.ts'
 import type { SharedTraits } from './task-record.ts'
-import type { TaskText } from './views-kept.ts'
 
 /** A framework's capabilities as claims. */
 export interface FrameworkCapabilities {
@@ -85,8 +85,8 @@ export interface MasterTask {
   readonly limits: Readonly<Record<string, ValueScalar>> | undefined
   /** What was said of it, packed (task-past.ts): another string after each change. */
   readonly past: string
-  /** Its text on pages, perhaps of an earlier state: the business of views-kept.ts alone. */
-  kept: TaskText | undefined
+  /** Its text on pages, kept by views-kept.ts and forgotten with each change. */
+  kept: JsonText | undefined
   /** Its neighbours in the list of its framework on its agent: the business of agent-tasks.ts alone. */
   nextOnAgent: MasterTask | undefined
   previousOnAgent: MasterTask | undefined

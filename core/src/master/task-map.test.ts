@@ -33,6 +33,9 @@ test('a TaskMap holds what a Map holds, in its order', (t) => {
         t.is(map.get(key), model.get(key))
         t.is(map.has(key), model.has(key))
       }
+      t.true(
+        map.toArray().every((found, at) => found === [...model.values()][at]) && map.toArray().length === model.size,
+      )
       t.deepEqual([...map.keys()], [...model.keys()])
       t.true([...map.values()].every((found, at) => found === [...model.values()][at]))
     }),

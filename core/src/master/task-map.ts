@@ -52,7 +52,9 @@ export class TaskMap implements ReadonlyMap<string, MasterTask> {
     const hash = keyedHash(id, this.#key)
     const known = this.#find(id, hash)
     if (known >= 0) {
-      this.#tasks[this.#slots[known]! - 1] = task
+      const place = this.#slots[known]! - 1
+      if (this.#tasks[place] !== task) this.#tasks[place]!.kept = undefined
+      this.#tasks[place] = task
       return this
     }
     if (this.#tasks.length === this.#hashes.length) this.#rebuild()
@@ -101,6 +103,12 @@ export class TaskMap implements ReadonlyMap<string, MasterTask> {
 
   forEach(visit: (task: MasterTask, id: string, map: ReadonlyMap<string, MasterTask>) => void): void {
     for (const task of this.values()) visit(task, task.id, this)
+  }
+
+  /** Oldest first. */
+  toArray(): MasterTask[] {
+    const tasks = this.#tasks.length === this.#size ? this.#tasks.slice() : this.#tasks.filter(isThere)
+    return tasks as MasterTask[]
   }
 
   /** How many are in which state. */
@@ -161,4 +169,8 @@ export class TaskMap implements ReadonlyMap<string, MasterTask> {
       this.#slots[this.#freeSlot(hashes[place]!)] = this.#tasks.length
     }
   }
+}
+
+function isThere(task: MasterTask | undefined): boolean {
+  return task !== undefined
 }

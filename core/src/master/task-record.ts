@@ -13,9 +13,10 @@
 import type { Task, TaskState, TaskStatus } from '@isthmus/proto/gen/mesos'
 import { pack, unpack } from '@isthmus/proto/packed'
 import type { Resources } from '../resources/resources.ts'
+import type { JsonText } from './json.ts'
+import { keptTexts } from './kept-texts.ts'
 import { type MasterState, type MasterTask, RECENT_BAGS } from './state.ts'
 import { lastStateOf, NO_PAST, pastOf, remember, statusesOf, type Told, toldOf } from './task-past.ts'
-import type { TaskText } from './views-kept.ts'
 
 /** Traits and names that are looked up at most; then all are forgotten and found anew, which costs room but changes nothing. */
 const SHARED_MAX = 16_384
@@ -115,9 +116,9 @@ class TaskRecord implements MasterTask {
   readonly name: string
   readonly agentId: string
   readonly traits: TaskTraits
-  state: TaskState
+  latest: TaskState
   past: string
-  kept: TaskText | undefined
+  keptText: JsonText | undefined
   nextOnAgent: MasterTask | undefined
   previousOnAgent: MasterTask | undefined
 
@@ -126,11 +127,29 @@ class TaskRecord implements MasterTask {
     this.name = task.name
     this.agentId = task.agentId
     this.traits = task.traits
-    this.state = task.state
+    this.latest = task.state
     this.past = task.past
-    this.kept = undefined
+    this.keptText = undefined
     this.nextOnAgent = undefined
     this.previousOnAgent = undefined
+  }
+
+  get state(): TaskState {
+    return this.latest
+  }
+
+  set state(state: TaskState) {
+    this.latest = state
+    if (this.keptText !== undefined) this.kept = undefined
+  }
+
+  get kept(): JsonText | undefined {
+    return this.keptText
+  }
+
+  set kept(text: JsonText | undefined) {
+    keptTexts.length += (text?.text.length ?? 0) - (this.keptText?.text.length ?? 0)
+    this.keptText = text
   }
 
   get frameworkId(): string {
@@ -203,11 +222,12 @@ class TaskRecord implements MasterTask {
 
   remember(status: TaskStatus): void {
     this.past = remember(this.past, this, status)
+    if (this.keptText !== undefined) this.kept = undefined
   }
 
   /** What it holds, without its neighbours and its text. */
   toJSON(): unknown {
-    const { kept: _kept, nextOnAgent: _next, previousOnAgent: _previous, ...own } = this
+    const { keptText: _kept, nextOnAgent: _next, previousOnAgent: _previous, ...own } = this
     return own
   }
 }

@@ -139,8 +139,14 @@ export function removeTask(
   }
   framework.unreachableTasks.set(task.id, task)
   if (framework.unreachableTasks.size <= options.maxUnreachableTasksPerFramework) return
-  const oldest = framework.unreachableTasks.keys().next().value
-  if (oldest !== undefined) framework.unreachableTasks.delete(oldest)
+  const oldest = framework.unreachableTasks.values().next().value
+  if (oldest !== undefined) framework.unreachableTasks.delete(oldest.id)
+  forgetText(oldest)
+}
+
+/** For a task that leaves the books: its text on pages is not kept any more. */
+export function forgetText(task: MasterTask | undefined): void {
+  if (task !== undefined) task.kept = undefined
 }
 
 /** The master itself ends (or loses sight of) a task: told, entered and removed. */
@@ -191,7 +197,7 @@ export function endUnreachableTask(
 
 function complete(turn: Turn, { completedTasks }: Framework, task: MasterTask): void {
   completedTasks.push(task)
-  if (completedTasks.length > turn.state.options.maxCompletedTasksPerFramework) completedTasks.shift()
+  if (completedTasks.length > turn.state.options.maxCompletedTasksPerFramework) forgetText(completedTasks.shift())
 }
 
 /** ACKNOWLEDGE: passed on to the agent; the end of a task acknowledged takes it out of the books. */

@@ -48,7 +48,7 @@ function seenFramework(state: MasterState, framework: Framework): SeenFramework 
     offers: Array.from(framework.offers, (id) => state.offers.get(id)!),
     executors: [...framework.executors.values()].flatMap((known) => [...known.values()]),
     tasks: {
-      tasks: taskList(framework.tasks.values()),
+      tasks: taskList(framework.tasks.toArray()),
       unreachable_tasks: taskList(framework.unreachableTasks.values()),
       completed_tasks: taskList(framework.completedTasks),
     },

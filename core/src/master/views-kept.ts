@@ -10,30 +10,10 @@
  */
 
 import { type Json, type JsonObject, JsonText, LazyList } from './json.ts'
+import { KEPT_MAX, keptTexts } from './kept-texts.ts'
 import type { Agent, MasterState, MasterTask } from './state.ts'
 import { agentObject, type SeenAgent, seenAgent } from './views-agents.ts'
 import { taskObject } from './views-tasks.ts'
-
-/** Characters that are kept of tasks, of all masters of a process. */
-export const KEPT_MAX = 128 * 2 ** 20
-
-let keptLength = 0
-
-/** The text of a task, and what it was made of. */
-export class TaskText extends JsonText {
-  readonly state: MasterTask['state']
-  readonly past: string
-
-  constructor({ state, past }: MasterTask, text: string) {
-    super(text)
-    this.state = state
-    this.past = past
-  }
-
-  isOf(task: MasterTask): boolean {
-    return this.state === task.state && this.past === task.past
-  }
-}
 
 /** A task that changed since its text was made: as it was when the page was asked for. */
 class ChangedTask {
@@ -50,33 +30,19 @@ class ChangedTask {
     const object = taskObject(seen)
     const text = textOf(object)
     if (text === undefined) return object
-    const made = new TaskText(seen, text)
-    if (made.isOf(task)) keep(task, made)
+    const made = new JsonText(text)
+    // Not when it has changed since.
+    const isCurrent = task.state === seen.state && task.past === seen.past
+    if (isCurrent && keptTexts.length + text.length <= KEPT_MAX) task.kept = made
     return made
   }
 }
 
-function keep(task: MasterTask, made: TaskText): void {
-  const length = keptLength + made.text.length - (task.kept?.text.length ?? 0)
-  if (length > KEPT_MAX) return
-  keptLength = length
-  task.kept = made
-}
-
-/** Begins to count what is kept anew, since tasks that are gone took their texts along: before a look at all tasks. */
-export function recountKept(): void {
-  keptLength = 0
-}
-
 /** Tasks as they are now. */
 export function taskList(tasks: Iterable<MasterTask>): LazyList {
-  const now: (TaskText | ChangedTask)[] = []
-  for (const task of tasks) {
-    const { kept } = task
-    if (kept !== undefined) keptLength += kept.text.length
-    now.push(kept?.isOf(task) === true ? kept : new ChangedTask(task))
-  }
-  return LazyList.of(now, (one) => (one instanceof TaskText ? one : one.show()))
+  const now: (JsonText | ChangedTask)[] = []
+  for (const task of tasks) now.push(task.kept ?? new ChangedTask(task))
+  return LazyList.of(now, (one) => (one instanceof JsonText ? one : one.show()))
 }
 
 /** The text of an agent, and what it was made of. */
@@ -114,23 +80,30 @@ function isSameAgent(state: MasterState, now: Agent, { agent, used, offered }: S
   for (const bag of now.usedBy.values()) if (used[at++] !== bag) return false
   at = 0
   for (const id of now.offers) if (offered[at++] !== state.offers.get(id)!.resources) return false
-  return SHOWN_OF_AGENT.every((field) => now[field] === agent[field])
+  return hasSameFacts(now, agent) && hasSameStanding(now, agent)
 }
 
-const SHOWN_OF_AGENT = [
-  'id',
-  'info',
-  'ip',
-  'port',
-  'registeredAtMs',
-  'reregisteredAtMs',
-  'total',
-  'active',
-  'deactivated',
-  'version',
-  'capabilities',
-  'drain',
-] as const satisfies readonly (keyof Agent)[]
+function hasSameFacts(one: Agent, other: Agent): boolean {
+  return (
+    one.id === other.id &&
+    one.info === other.info &&
+    one.ip === other.ip &&
+    one.port === other.port &&
+    one.version === other.version &&
+    one.capabilities === other.capabilities &&
+    one.total === other.total
+  )
+}
+
+function hasSameStanding(one: Agent, other: Agent): boolean {
+  return (
+    one.registeredAtMs === other.registeredAtMs &&
+    one.reregisteredAtMs === other.reregisteredAtMs &&
+    one.active === other.active &&
+    one.deactivated === other.deactivated &&
+    one.drain === other.drain
+  )
+}
 
 /** Undefined for what JSON has no text for here: 64-bit numbers are the business of who writes the page. */
 function textOf(object: JsonObject): string | undefined {
