@@ -29,6 +29,12 @@ export interface Server {
   readonly port: number
 }
 
+/** An agent, and where what outlives it is found. */
+export interface AgentServer extends Server {
+  /** The argument that its launcher was started with begins like this. */
+  readonly launcherMark: string
+}
+
 /** Everything that runs. */
 export interface ChaosCluster {
   /** Undefined = all on loopback, nothing can be cut. */
@@ -37,7 +43,7 @@ export interface ChaosCluster {
   /** Names of the ZooKeeper servers, by index. */
   readonly zookeepers: readonly string[]
   readonly masters: readonly Server[]
-  readonly agents: readonly Server[]
+  readonly agents: readonly AgentServer[]
   readonly framework: Part
   /** Every part that is to run. */
   readonly parts: readonly Part[]
@@ -71,8 +77,9 @@ export async function startChaosCluster({ runDir, seed, agentCount, network }: C
   })
   const agents = (await serversAt(await placedAll('agent', agentCount), 5051)).map(({ place, port }) => {
     const workDir = join(runDir, place.name)
-    mkdirSync(workDir)
-    return { part: new Part({ place, command: agentCommand({ place, port, address, workDir }), folder: runDir }), port }
+    mkdirSync(runtimeDir(workDir), { recursive: true })
+    const part = new Part({ place, command: agentCommand({ place, port, address, workDir }), folder: runDir })
+    return { part, port, launcherMark: `${runtimeDir(workDir)}/` }
   })
   const order: LedgerFrameworkOrder = { master: address, folder: runDir, seed, longTasksMax: agentCount }
   const framework = new Part({
@@ -139,8 +146,14 @@ function agentCommand(agent: {
     `--port=${port}`,
     ...master,
     `--work_dir=${workDir}`,
+    `--runtime_dir=${runtimeDir(workDir)}`,
     `--resources=${RESOURCES}`,
   )
+}
+
+/** Where the launcher of an agent listens: it is named in the arguments of that process. */
+function runtimeDir(workDir: string): string {
+  return join(workDir, 'runtime')
 }
 
 function isthmus(...args: readonly string[]): string[] {

@@ -3,6 +3,7 @@
 
 import { setTimeout as delay } from 'node:timers/promises'
 import { nextInteger, type Random } from '@isthmus/core/base/random'
+import { findMarked, killTree } from '../hadoop/process-tree.ts'
 import { type ChaosCluster, readPage, SESSION_MS, type Server } from './cluster.ts'
 import type { CutKind, Network } from './network.ts'
 import { type Part, send } from './part.ts'
@@ -88,6 +89,7 @@ const PROCESS_KINDS: readonly Kind[] = [
   { needsAgents: true, make: ({ cluster }, dice) => killedAlone(pick(cluster.agents, dice.at), dice) },
   { needsAgents: true, make: ({ cluster }, dice) => killedAlone(pick(cluster.agents, dice.at), dice) },
   { needsAgents: true, make: (context, dice) => killedWithAll(context, dice) },
+  { needsAgents: true, make: (context, dice) => killedLauncher(context, dice) },
 ]
 
 const NETWORK_KINDS: readonly Kind[] = [
@@ -125,8 +127,21 @@ function killedWithAll({ cluster, agentLost }: FaultContext, { at, forMs }: Dice
     if (typeof id !== 'string') return
     agentLost(id)
     await agent.part.kill()
+    killTree({ roots: [], environment: [agent.launcherMark] })
     await delay(forMs)
     agent.part.start()
+  })
+}
+
+/** What it started ends with it, at the latest when the agent notices. */
+function killedLauncher({ cluster, agentLost }: FaultContext, { at, forMs }: Dice): Fault {
+  const agent = pick(cluster.agents, at)
+  return fault('kill -9 of the launcher of', agent.part.name, forMs, async () => {
+    const { id } = await readPage(agent, '/state').catch(() => ({ id: undefined }))
+    if (typeof id !== 'string') return
+    agentLost(id)
+    for (const pid of findMarked(agent.launcherMark)) send(pid, 'SIGKILL')
+    await delay(forMs)
   })
 }
 

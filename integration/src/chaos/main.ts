@@ -6,8 +6,10 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { startGuarded } from '../hadoop/guarded-process.ts'
 import { makeChaos } from './chaos.ts'
 import { networkNamespace, runIsolated, whyNotIsolated } from './isolated.ts'
+import { TASK_MARK } from './ledger.ts'
 import { openNetwork } from './network.ts'
 
 const USAGE = `Usage: npm run chaos -- [--minutes M] [--seed N] [--agents] [--no-partitions] [--keep]
@@ -97,9 +99,20 @@ async function run(order: Order): Promise<number> {
     process.stdout.write(`${seconds.toFixed(1).padStart(7)} s  ${new Date().toISOString().slice(11, 23)}  ${line}\n`)
   }
   process.stdout.write(`chaos for ${minutes} minutes, seed ${seed}, logs in ${runDir}\n`)
+  // Launchers outlive their agents, and containers their launchers: this one takes them along when it ends, or we do.
+  const sweeper = startGuarded({
+    command: 'sleep',
+    args: ['infinity'],
+    env: process.env,
+    cwd: runDir,
+    outputFile: join(runDir, 'sweeper.log'),
+    marks: [`${runDir}/`, `${TASK_MARK}=${runDir}/`],
+  })
   const network = hasPartitions ? openNetwork() : undefined
   const durationMs = minutes * 60_000
-  const result = await makeChaos({ runDir, seed, durationMs, agentCount, withAgents, network, log })
+  const result = await makeChaos({ runDir, seed, durationMs, agentCount, withAgents, network, log }).finally(() =>
+    sweeper.kill(),
+  )
   for (const problem of result.problems) process.stdout.write(`PROBLEM ${problem}\n`)
   const { faults, launched, lost, written } = result
   const isFine = result.problems.length === 0

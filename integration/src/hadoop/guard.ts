@@ -18,7 +18,7 @@ import { killTree } from './process-tree.ts'
 export interface GuardOrder {
   readonly command: string
   readonly args: readonly string[]
-  /** Environment entries that mark processes of this tree, see TreeMarks. */
+  /** Environment entries, or arguments, that mark processes of this tree, see TreeMarks. */
   readonly marks: readonly string[]
   /** Milliseconds between SIGTERM and SIGKILL when the guard itself gets a signal. */
   readonly graceMs: number

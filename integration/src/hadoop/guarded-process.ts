@@ -16,7 +16,7 @@ export interface GuardedOptions {
   readonly cwd: string
   /** The file that standard output and standard error are appended to. */
   readonly outputFile: string
-  /** Environment entries that mark processes the program started, such as `LOCAL_DIRS=/run/nm1/local`. */
+  /** Environment entries, or arguments, that mark processes the program started, such as `LOCAL_DIRS=/run/nm1/local`. */
   readonly marks?: readonly string[]
 }
 

@@ -4,7 +4,7 @@
 // own, and containers of a NodeManager that died are children of init. So a process belongs to a tree when it is
 //   - the root, or a descendant of one that belongs, or
 //   - in the session of the guard, or
-//   - marked by an entry of its environment that only this tree's processes have.
+//   - marked by an entry of its environment, or an argument, that only this tree's processes have.
 // First all are stopped, again and again until none is new (a stopped process cannot fork), then all are killed.
 
 import { readdirSync, readFileSync } from 'node:fs'
@@ -15,7 +15,7 @@ export interface TreeMarks {
   readonly roots: readonly number[]
   /** Every process of this session belongs; `undefined` = none. */
   readonly session?: number
-  /** Every process with an environment entry that starts with one of these belongs, such as `LOCAL_DIRS=/run/nm1/`. */
+  /** Every process with an environment entry or an argument that starts with one of these belongs, such as `LOCAL_DIRS=/run/nm1/`. */
   readonly environment?: readonly string[]
 }
 
@@ -52,7 +52,7 @@ export function findTree(marks: TreeMarks, known: ReadonlySet<number> = new Set(
   const processes = listProcesses()
   const members = new Set<number>([...marks.roots, ...known])
   for (const { pid, session } of processes) {
-    if (session === marks.session || hasEnvironment(pid, marks.environment ?? [])) members.add(pid)
+    if (session === marks.session || isMarked(pid, marks.environment ?? [])) members.add(pid)
   }
   members.delete(process.pid)
   addDescendants(processes, members)
@@ -71,6 +71,11 @@ export function listMarked(prefix: string): ReadonlyMap<number, string> {
     if (entry !== undefined) found.set(pid, entry)
   }
   return found
+}
+
+/** Finds the living processes with an environment entry or an argument that starts with this, without what they started. */
+export function findMarked(prefix: string): number[] {
+  return listProcesses().flatMap(({ pid }) => (isMarked(pid, [prefix]) ? [pid] : []))
 }
 
 function addDescendants(processes: readonly ProcessEntry[], members: Set<number>): void {
@@ -104,9 +109,9 @@ function listProcesses(): ProcessEntry[] {
   return processes
 }
 
-function hasEnvironment(pid: number, prefixes: readonly string[]): boolean {
+function isMarked(pid: number, prefixes: readonly string[]): boolean {
   if (prefixes.length === 0) return false
-  const entries = readProc(`/proc/${pid}/environ`).split('\0')
+  const entries = `${readProc(`/proc/${pid}/environ`)}\0${readProc(`/proc/${pid}/cmdline`)}`.split('\0')
   return entries.some((entry) => prefixes.some((prefix) => entry.startsWith(prefix)))
 }
 
