@@ -21,6 +21,7 @@ import { addressKey } from './messages.ts'
 import { rescindAgentOffers } from './offers.ts'
 import { awaitsRemoval, cancelRemoval, scheduleRemoval, startLeaving } from './removals.ts'
 import type { Agent, Framework, MasterState } from './state.ts'
+import { releaseStrays } from './strays.ts'
 import { publish } from './subscribers.ts'
 import { endTask, endUnreachableTask } from './tasks.ts'
 import { cancelTimer, commit, note, sendEvent, sendToAgent, setTimer, type Turn } from './turn.ts'
@@ -123,6 +124,7 @@ export function loseAgent(turn: Turn, agent: Agent, kind: LossKind): void {
     endTasks(turn, agent, framework, ending)
     removeExecutors(turn, agent, framework)
   }
+  releaseStrays(turn, agent)
   rescindAgentOffers(turn, agent)
   rescindAgentInverseOffers(turn, agent)
   forgetNegotiations(turn, agent.id)

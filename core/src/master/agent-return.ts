@@ -3,6 +3,7 @@
  *
  * - frameworks nobody knows are recovered from it (inactive until they subscribe); completed ones are shut down on it;
  * - tasks and executors it runs are taken into the books; tasks the master thought it runs, but which it does not know, are lost;
+ * - tasks whose ids their framework uses elsewhere meanwhile are killed (strays.ts);
  * - for tasks that were given up (unreachable, or lost when the link broke) the framework is told TASK_RUNNING (or what it is) with REASON_AGENT_REREGISTERED.
  */
 
@@ -22,6 +23,7 @@ import { rescindAgentOffers } from './offers.ts'
 import { cancelRemoval } from './removals.ts'
 import { sameMessage } from './same-message.ts'
 import type { Agent, Framework, MasterTask } from './state.ts'
+import { killStrays, releaseStrays, takeStray } from './strays.ts'
 import { publish } from './subscribers.ts'
 import { createTask } from './task-record.ts'
 import { addTask, endTask, enterStatus, forgetText, killKey } from './tasks.ts'
@@ -31,10 +33,12 @@ import { note, sendEvent, sendToAgent, setTimer, type Turn } from './turn.ts'
 export interface Return {
   readonly linkId: string
   readonly reregister: AgentMessageReregister
+  /** All its tasks had been called lost or unreachable, also those that are not remembered. */
+  readonly wasGivenUp?: 'unreachable' | 'unknown' | undefined
 }
 
 /** Takes a returned agent's word into the books and answers REREGISTERED. The agent is in the books already. */
-export function readoptAgent(turn: Turn, agent: Agent, { linkId, reregister }: Return): void {
+export function readoptAgent(turn: Turn, agent: Agent, { linkId, reregister, wasGivenUp }: Return): void {
   const { state } = turn
   count(state.counters, 'master/slave_reregistrations')
   cancelRemoval(turn, agent.id)
@@ -47,8 +51,9 @@ export function readoptAgent(turn: Turn, agent: Agent, { linkId, reregister }: R
   dropMissingTasks(turn, agent, reregister)
   dropMissingExecutors(turn, agent, reregister)
   for (const executor of reregister.executors ?? []) adoptExecutor(turn, agent, executor)
-  for (const task of reregister.tasks ?? []) adoptTask(turn, agent, task)
-  forgetUnreachable(turn, agent)
+  releaseStrays(turn, agent)
+  for (const task of reregister.tasks ?? []) adoptTask(turn, agent, task, wasGivenUp)
+  if (wasGivenUp !== undefined) forgetUnreachable(turn, agent)
   if (reregister.resources !== undefined) agent.total = bagOf(reregister.resources)
   adoptOperations(turn, agent, reregister.operations ?? [])
   seatAgent(turn, agent)
@@ -62,6 +67,7 @@ export function readoptAgent(turn: Turn, agent: Agent, { linkId, reregister }: R
   }
   refreshFrameworks(turn, agent, reregister)
   repeatKills(turn, agent)
+  killStrays(turn, agent)
   sendDrain(turn, agent)
   ping(turn, agent)
   if (isNew) publish(turn, () => ({ type: 'AGENT_ADDED', agent_added: { agent: agentMessage(state, agent) } }))
@@ -128,20 +134,22 @@ function adoptExecutor(turn: Turn, agent: Agent, info: ExecutorInfo): void {
   addExecutor(agent, framework, { id, frameworkId: framework.id, agentId: agent.id, info, resources })
 }
 
-function adoptTask(turn: Turn, agent: Agent, message: Task): void {
+function adoptTask(turn: Turn, agent: Agent, message: Task, wasGivenUp: Return['wasGivenUp']): void {
   const framework = turn.state.frameworks.get(message.framework_id.value)
   if (framework === undefined) return
   const id = message.task_id.value
   const known = framework.tasks.get(id)
   if (known !== undefined) {
     if (known.agentId === agent.id) refreshTask(turn, agent, framework, known, message)
+    else takeStray(turn, agent, framework, message)
     return
   }
   const task = taskOf(turn, agent, framework, message)
   forgetText(framework.unreachableTasks.get(id))
-  const wasGivenUp = framework.unreachableTasks.delete(id) || takeLost(framework, agent, id)
+  const wasLost = framework.unreachableTasks.delete(id) || takeLost(framework, agent, id)
   addTask(turn, agent, framework, task)
-  if (wasGivenUp && !isTerminal(task.state)) tellReturned(turn, framework, task)
+  if (isTerminal(task.state) || (!wasLost && wasGivenUp === undefined)) return
+  tellReturned(turn, framework, task, wasGivenUp === 'unknown' ? 'Unknown agent reregistered' : RETURNED)
 }
 
 /**
@@ -189,14 +197,17 @@ function taskOf({ state }: Turn, agent: Agent, framework: Framework, message: Ta
   })
 }
 
-function tellReturned(turn: Turn, framework: Framework, task: MasterTask): void {
+/** In the words of Mesos. */
+const RETURNED = 'Unreachable agent re-reregistered'
+
+function tellReturned(turn: Turn, framework: Framework, task: MasterTask, message: string): void {
   const status = masterStatus(turn.atMs, {
     taskId: task.id,
     agentId: task.agentId,
     executorId: task.executorId,
     state: task.state,
     reason: 'REASON_AGENT_REREGISTERED',
-    message: 'Unreachable agent re-reregistered',
+    message,
   })
   const latest = task.statuses.at(-1)
   const { healthy, check_status, container_status } = latest ?? {}

@@ -109,11 +109,20 @@ function connectKnown(turn: Turn, requestId: string, reregister: AgentMessageRer
     reregister,
     version: reregister.version,
     capabilities: state.sharedFacts.capabilitiesOf(reregister.capabilities),
+    wasGivenUp: givenUpAs(state, id),
     ...placeOf(reregister),
   }
   const isKept = admitted !== undefined && leavingAs(state, id) === undefined
   if (isKept && agent === undefined && sameMessage(admitted.info, info)) admit(turn, then)
   else commit(turn, admissionRecords(state, info, then), then)
+}
+
+/** How frameworks were told of an agent that comes back. One that is in the books, or awaited by a new leader, was not given up. */
+function givenUpAs(state: MasterState, id: string): 'unreachable' | 'unknown' | undefined {
+  const leaving = leavingAs(state, id)
+  if (leaving === 'unreachable' || state.registry.unreachable.has(id)) return 'unreachable'
+  const isKept = state.agents.has(id) || state.recoveredAgents.has(id) || state.registry.admitted.has(id)
+  return isKept && leaving === undefined ? undefined : 'unknown'
 }
 
 /** The same address with another id: the old agent cannot come back, so it leaves the registry in the same write. */
@@ -224,7 +233,7 @@ export function admit(turn: Turn, admission: Extract<Continuation, { kind: 'admi
     adoptOperations(turn, agent, admission.register?.operations ?? [])
     return
   }
-  readoptAgent(turn, agent, { linkId, reregister })
+  readoptAgent(turn, agent, { linkId, reregister, wasGivenUp: admission.wasGivenUp })
 }
 
 /** Takes out the agent that had this address; of the registry only if the admission did not do it. */
@@ -274,6 +283,7 @@ function createAgent(turn: Turn, admission: Extract<Continuation, { kind: 'admit
     executors: new LazyMap(),
     usedBy: new LazyMap(),
     killsPending: new LazySet(),
+    strays: new LazyMap(),
     pingsMissed: 0,
     pingOutstanding: false,
     leaving: false,

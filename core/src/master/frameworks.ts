@@ -29,6 +29,7 @@ import { allocateSoon, discardFrameworkOffers, rescindOffer } from './offers.ts'
 import { masterInfo } from './options.ts'
 import { sameMessage } from './same-message.ts'
 import type { Framework } from './state.ts'
+import { forgetStrays } from './strays.ts'
 import { HEARTBEAT_SECONDS, publish } from './subscribers.ts'
 import { TaskMap } from './task-map.ts'
 import { endTask, endUnreachableTask } from './tasks.ts'
@@ -345,6 +346,7 @@ export function removeFramework(turn: Turn, framework: Framework, why: string): 
   discardFrameworkInverseOffers(turn, framework)
   clearNegotiations(framework)
   endEverything(turn, framework)
+  forgetStrays(turn, framework)
   framework.unregisteredAtMs = turn.atMs
   state.frameworks.delete(framework.id)
   state.allocator.removeFramework(framework.id)
@@ -386,5 +388,6 @@ function remember(turn: Turn, framework: Framework): void {
 export function agentsOf(framework: Framework): ReadonlySet<string> {
   const ids = new Set(framework.executors.keys())
   for (const task of framework.tasks.values()) ids.add(task.agentId)
+  for (const agentId of framework.usedOn.keys()) ids.add(agentId)
   return ids
 }

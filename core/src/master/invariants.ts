@@ -62,7 +62,8 @@ function checkAgent(state: MasterState, agent: Agent): void {
 function heldOn(agent: Agent, frameworkId: string): Bag {
   const tasks = [...(agent.tasks.get(frameworkId)?.values() ?? [])].filter(({ state }) => holdsResources(state))
   const executors = [...(agent.executors.get(frameworkId)?.values() ?? [])]
-  return addAll([...tasks, ...executors].map(({ resources }) => resources))
+  const strays = [...agent.strays.values()].filter((stray) => stray.frameworkId === frameworkId)
+  return addAll([...tasks, ...executors, ...strays].map(({ resources }) => resources))
 }
 
 function checkFramework(state: MasterState, framework: Framework): void {

@@ -97,6 +97,11 @@ export class Rehearsal {
     return [...effects, ...this.store()]
   }
 
+  /** The records of the writes that wait, oldest first. */
+  get waiting(): readonly (readonly RegistryRecord[])[] {
+    return this.#writes.map(({ records }) => records)
+  }
+
   /** Stores the writes that wait. */
   store(): MasterEffect[] {
     const effects: MasterEffect[] = []

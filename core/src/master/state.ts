@@ -41,6 +41,7 @@ import type { ReclaimBooks } from './reclaim/books.ts'
 import type { AgentDrain, Registry, RegistryRecord } from './registry.ts'
 import type { Removals } from './removals.ts'
 import type { SharedFacts } from './shared-facts.ts'
+import type { Stray } from './strays.ts'
 import type { TaskMap } from './task-map.ts'
 import type { SharedTraits } from './task-record.ts'
 
@@ -212,6 +213,8 @@ export interface Agent {
   readonly usedBy: Map<string, Resources>
   /** `frameworkId task id` pairs to kill again when the agent comes back. */
   readonly killsPending: Set<string>
+  /** Tasks it brought back whose ids are used elsewhere, by framework and task id. */
+  readonly strays: Map<string, Stray>
   /** PINGs without an answer. */
   pingsMissed: number
   pingOutstanding: boolean
@@ -236,6 +239,8 @@ export type Continuation =
       readonly capabilities: readonly AgentInfoCapability[]
       readonly ip: string
       readonly port: number
+      /** The agent had been given up, and frameworks were told so. */
+      readonly wasGivenUp?: 'unreachable' | 'unknown' | undefined
     }
   | { readonly kind: 'agentUnreachable'; readonly agentId: string }
   | { readonly kind: 'agentsForgotten'; readonly unreachable: readonly string[]; readonly gone: readonly string[] }

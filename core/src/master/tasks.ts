@@ -19,6 +19,7 @@ import {
 } from './messages.ts'
 import { reconcileTask } from './reconcile.ts'
 import type { Agent, Framework, MasterTask } from './state.ts'
+import { isStrayUpdate } from './strays.ts'
 import { publish } from './subscribers.ts'
 import { note, sendEvent, sendToAgent, type Turn } from './turn.ts'
 
@@ -41,6 +42,10 @@ export function updateFromAgent(turn: Turn, agent: Agent, update: AgentMessageSt
     if (state.completedFrameworks.has(frameworkId)) {
       sendToAgent(turn, agent, { type: 'SHUTDOWN_FRAMEWORK', framework_id: { value: frameworkId } })
     }
+    return
+  }
+  if (isStrayUpdate(turn, agent, framework, update)) {
+    count(state.counters, 'master/invalid_status_updates')
     return
   }
   const latest = update.latest_state ?? update.status.state
