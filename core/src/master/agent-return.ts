@@ -158,7 +158,11 @@ function adoptTask(turn: Turn, agent: Agent, message: Task, wasGivenUp: Return['
  */
 function forgetUnreachable({ state }: Turn, agent: Agent): void {
   for (const { unreachableTasks } of state.frameworks.values()) {
-    for (const [id, { agentId }] of unreachableTasks) if (agentId === agent.id) unreachableTasks.delete(id)
+    for (const [id, task] of unreachableTasks) {
+      if (task.agentId !== agent.id) continue
+      unreachableTasks.delete(id)
+      forgetText(task)
+    }
   }
 }
 
