@@ -5,19 +5,12 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
+import { areBooksRight, type NodeRow, nodeRows } from '../src/chaos/yarn-books.ts'
 import { type Server, startYarnCluster, type YarnCluster } from '../src/chaos/yarn-cluster.ts'
 import { getJson } from '../src/hadoop/daemon.ts'
 import { bringHadoop, type HadoopDistribution } from '../src/hadoop/distribution.ts'
 import { type SparkSubmission, submitSpark } from '../src/hadoop/spark.ts'
 import { makeRunDir } from './run-dir.ts'
-
-interface NodeRow {
-  readonly id: string
-  readonly phase: string
-  readonly held: { readonly memoryMb: number; readonly vcores: number }
-  readonly advertised?: { readonly memoryMb: number; readonly vcores: number }
-  readonly containers?: number
-}
 
 const SLICES = 200
 const POINTS = 10_000_000
@@ -129,62 +122,17 @@ async function killLeader(): Promise<Server> {
   return leader
 }
 
-/** What the master holds for slabs, what the bridge says it told, and what YARN has are the same, and something. */
+/** Waits until the books of master, bridge and YARN agree. */
 async function whenRight(): Promise<void> {
-  await until(async () => {
-    const rows = await nodes()
-    const held = sumOf(rows.map(({ held }) => held))
-    const told = sumOf(rows.map(({ advertised }) => advertised))
-    const { totalMB, totalVirtualCores } = await rmMetrics()
-    const master = await slabsAtMaster()
-    const isServing = rows.length > 0 && rows.every(({ phase }) => phase === 'serving')
-    return isServing && new Set([held, told, master, `${totalMB} MB, ${totalVirtualCores}`]).size === 1
-  })
-}
-
-function sumOf(sizes: readonly (NodeRow['held'] | undefined)[]): string {
-  const sum = { memoryMb: 0, vcores: 0 }
-  for (const size of sizes) {
-    sum.memoryMb += size?.memoryMb ?? 0
-    sum.vcores += size?.vcores ?? 0
-  }
-  return `${sum.memoryMb} MB, ${sum.vcores}`
-}
-
-async function slabsAtMaster(): Promise<string> {
-  const leader = await cluster.leader()
-  const answer = await fetch(`http://127.0.0.1:${leader?.port}/api/v1`, {
-    method: 'POST',
-    headers: { 'Content-Type': 'application/json', Accept: 'application/json' },
-    body: JSON.stringify({ type: 'GET_TASKS' }),
-  })
-  const page = (await answer.json()) as {
-    get_tasks: { tasks?: { state: string; labels?: { labels: { key: string; value: string }[] } }[] }
-  }
-  const slabs = (page.get_tasks.tasks ?? []).flatMap(({ state, labels }) => {
-    const named = new Map(labels?.labels.map(({ key, value }) => [key.replace('isthmus.bridge.', ''), value]))
-    if (state !== 'TASK_RUNNING' || named.get('kind') !== 'slab') return []
-    return [{ memoryMb: Number(named.get('memory-mb')), vcores: Number(named.get('vcores')) }]
-  })
-  return sumOf(slabs)
-}
-
-async function rmMetrics(): Promise<{ readonly totalMB: number; readonly totalVirtualCores: number }> {
-  const active = cluster.pair.members[(await cluster.pair.active()) ?? 0]
-  const page = (await getJson(`${active?.webUrl}/ws/v1/cluster/metrics`)) as { clusterMetrics: never }
-  return page.clusterMetrics
-}
-
-async function nodes(): Promise<readonly NodeRow[]> {
-  return ((await getJson(`${cluster.bridgeUrl}/v1/nodes`)) as { nodes: readonly NodeRow[] }).nodes
+  await until(() => areBooksRight(cluster))
 }
 
 async function nodeIds(): Promise<readonly string[]> {
-  return (await nodes()).map(({ id }) => id).sort()
+  return (await nodeRows(cluster)).map(({ id }) => id).sort()
 }
 
 async function nodesWhen(holds: (rows: readonly NodeRow[]) => boolean): Promise<void> {
-  await until(async () => holds(await nodes()))
+  await until(async () => holds(await nodeRows(cluster)))
 }
 
 /** Says whether the bridge's history has a line with this code. */

@@ -3,7 +3,7 @@
 
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { getJson, writeConfiguration } from './daemon.ts'
+import { writeConfiguration } from './daemon.ts'
 import type { HadoopDistribution } from './distribution.ts'
 import { findFreePorts } from './ports.ts'
 import { coreSite, type ResourceManager, type ResourceManagerPorts, startResourceManager } from './resource-manager.ts'
@@ -12,6 +12,7 @@ import type { Properties } from './xml.ts'
 const HOST = '127.0.0.1'
 const IDS = ['rm1', 'rm2'] as const
 const PORTS_EACH = 5
+const ANSWER_MS = 1_000
 
 /** What a pair is started with. */
 export interface ResourceManagerPairOptions {
@@ -138,13 +139,29 @@ function toPorts([
   return { client, scheduler, tracker, admin, web }
 }
 
+/** Of two that say ACTIVE the one that became so last; one that hangs is none. */
 async function findActive(members: readonly (ResourceManager | undefined)[]): Promise<number | undefined> {
-  for (const [index, member] of members.entries()) {
-    if (member === undefined) continue
-    const page = (await getJson(`${member.webUrl}/ws/v1/cluster/info`).catch(() => undefined)) as
-      | { readonly clusterInfo?: { readonly haState?: string } }
-      | undefined
-    if (page?.clusterInfo?.haState === 'ACTIVE') return index
+  const answers = await Promise.all(
+    members.map(async (member, index) => {
+      if (member === undefined) return undefined
+      const page = (await askBriefly(`${member.webUrl}/ws/v1/cluster/info`)) as InfoPage | undefined
+      const { haState, startedOn = 0 } = page?.clusterInfo ?? {}
+      return haState === 'ACTIVE' ? { index, startedOn } : undefined
+    }),
+  )
+  const active = answers.filter((answer) => answer !== undefined).sort((a, b) => b.startedOn - a.startedOn)
+  return active[0]?.index
+}
+
+interface InfoPage {
+  readonly clusterInfo?: { readonly haState?: string; readonly startedOn?: number }
+}
+
+async function askBriefly(url: string): Promise<unknown> {
+  try {
+    const signal = AbortSignal.timeout(ANSWER_MS)
+    return await (await fetch(url, { headers: { accept: 'application/json', connection: 'close' }, signal })).json()
+  } catch {
+    return undefined
   }
-  return undefined
 }
