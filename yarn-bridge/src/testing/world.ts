@@ -9,7 +9,7 @@ import type { Call, Event } from '@isthmus/proto/gen/scheduler'
 import { step } from '../bridge.ts'
 import type { BridgeEffect } from '../effects.ts'
 import type { BridgeEvent } from '../events.ts'
-import { DEFAULT_POLICY, type Policy } from '../policy.ts'
+import type { Policy } from '../policy.ts'
 import {
   equal,
   fits,
@@ -21,49 +21,23 @@ import {
   times,
   type YarnResource,
 } from '../samples.ts'
-import { type BridgeState, createBridge } from '../state.ts'
+import type { BridgeState } from '../state.ts'
 import { labelOf } from '../task.ts'
-
-interface ModelTask {
-  readonly info: TaskInfo
-  readonly executorId: string
-  state: TaskState
-}
-
-interface ModelAgent {
-  readonly id: string
-  readonly hostname: string
-  readonly cpus: number
-  readonly memoryMb: number
-  /** From when on it is down for maintenance. */
-  downFromMs: number | undefined
-  /** The leading master does not know it before. */
-  registersAtMs: number
-}
-
-interface ModelNode {
-  readonly nodeId: string
-  readonly baseTaskId: string
-  total: YarnResource
-  /** When containers above the size are killed. */
-  killAtMs: number
-  /** The active RM does not list it before. */
-  listedFromMs: number
-  readonly containers: { readonly applicationId: string; readonly size: YarnResource; readonly isMaster: boolean }[]
-}
-
-interface ModelApplication {
-  readonly id: string
-  waiting: { readonly size: YarnResource; count: number; readonly isMaster: boolean }[]
-  masterNodeId: string | undefined
-}
+import {
+  listingOf,
+  MINIMUM,
+  type ModelAgent,
+  type ModelApplication,
+  type ModelNode,
+  type ModelTask,
+  modelBridge,
+  modelOffer,
+} from './model.ts'
 
 export interface WorldOptions {
   readonly agents?: readonly { readonly cpus: number; readonly memoryMb: number }[]
   readonly policy?: Partial<Policy>
 }
-
-export const MINIMUM: YarnResource = { memoryMb: 64, vcores: 1 }
 
 /** The world; every method advances nothing but what it names, `tick` lets one second pass. */
 export class World {
@@ -112,28 +86,7 @@ export class World {
   }
 
   #createBridge(id: string | undefined): BridgeState {
-    const info = { user: 'yarn', name: 'yarn-bridge', roles: ['yarn'], capabilities: [{ type: 'MULTI_ROLE' as const }] }
-    return createBridge({
-      info: id === undefined ? info : { ...info, id: { value: id } },
-      policy: {
-        ...DEFAULT_POLICY,
-        quietMs: 10_000,
-        nodeCapacity: { memoryMb: 1024, vcores: 1 },
-        registrationTimeoutMs: 20_000,
-        ...this.#policy,
-      },
-      template: {
-        javaHome: '/java',
-        distribution: { kind: 'classpath', classpath: '/hadoop/*' },
-        jvmFlags: [],
-        yarnProperties: {},
-        coreProperties: {},
-        localDirs: [],
-        user: undefined,
-        environment: {},
-      },
-      nextSequence: 1_000_000 * this.#bridges++ + 1,
-    })
+    return modelBridge(id, 1_000_000 * this.#bridges++ + 1, this.#policy)
   }
 
   /** Submits an application: its ApplicationMaster, then `count` workers once that runs. */
@@ -380,29 +333,8 @@ export class World {
       const cpus = agent.cpus - used.cpus - claimed.vcores - 0.1
       const memoryMb = agent.memoryMb - used.memoryMb - claimed.memoryMb - 32
       if (cpus <= 0.01 || memoryMb < 32) return []
-      const allocation_info = { role: 'yarn' }
-      const id = { value: `O${this.#nextOffer++}` }
-      const offer: Offer = {
-        id,
-        framework_id: { value: 'F' },
-        agent_id: { value: agent.id },
-        hostname: agent.hostname,
-        ...(agent.downFromMs !== undefined && {
-          unavailability: { start: { nanoseconds: agent.downFromMs * 1e6 } },
-        }),
-        resources: [
-          { name: 'cpus', type: 'SCALAR', scalar: { value: cpus + 0.1 }, allocation_info },
-          { name: 'mem', type: 'SCALAR', scalar: { value: memoryMb + 32 }, allocation_info },
-          { name: 'disk', type: 'SCALAR', scalar: { value: 10_000 }, allocation_info },
-          {
-            name: 'ports',
-            type: 'RANGES',
-            ranges: { range: [{ begin: 31_000 + this.#nextOffer * 10, end: 31_009 + this.#nextOffer * 10 }] },
-            allocation_info,
-          },
-        ],
-      }
-      this.#offers.set(id.value, offer)
+      const offer = modelOffer(agent, this.#nextOffer++, { cpus: cpus + 0.1, memoryMb: memoryMb + 32 })
+      this.#offers.set(offer.id.value, offer)
       return [offer]
     })
     if (offers.length > 0) this.#deliver({ type: 'OFFERS', offers: { offers } })
@@ -557,25 +489,7 @@ export class World {
   /** What the leading master lists under the framework's id. */
   #listing(): { tasks: Task[]; executors: ExecutorInfo[] } {
     const known = new Set(this.#agents.filter(({ registersAtMs }) => registersAtMs <= this.atMs).map(({ id }) => id))
-    const live = [...this.tasks.values()].filter(
-      ({ info, state }) => known.has(info.agent_id.value) && !isTerminal(state),
-    )
-    const ids = new Set(
-      live.filter(({ info }) => labelOf(info, 'kind') !== undefined).map(({ executorId }) => executorId),
-    )
-    return {
-      tasks: live.map(({ info, executorId, state }) => ({
-        name: info.name,
-        task_id: info.task_id,
-        agent_id: info.agent_id,
-        labels: info.labels,
-        state,
-        framework_id: { value: 'F' },
-        executor_id: { value: executorId },
-        resources: info.resources ?? [],
-      })),
-      executors: [...ids].map((value) => ({ type: 'DEFAULT', executor_id: { value }, framework_id: { value: 'F' } })),
-    }
+    return listingOf([...this.tasks.values()].filter(({ info }) => known.has(info.agent_id.value)))
   }
 
   /** YARN starts again what ran on a node that is lost. */
