@@ -41,10 +41,17 @@ export interface Server {
   readonly output: () => string
 }
 
+/** An agent under a supervisor, which starts it again when it ends; what it launched goes on without it. */
+export interface AgentServer extends Server {
+  readonly host: string
+  /** SIGKILL to the agent alone; resolves with its process id once the next one runs. */
+  readonly crash: () => Promise<number>
+}
+
 export interface YarnCluster {
   readonly pair: ResourceManagerPair
   readonly masters: readonly Server[]
-  readonly agents: readonly Server[]
+  readonly agents: readonly AgentServer[]
   readonly bridge: Server
   readonly bridgeUrl: string
   /** The master that leads. */
@@ -72,20 +79,18 @@ export async function startYarnCluster(options: YarnClusterOptions): Promise<Yar
     const [agentPort = 0, bridgePort = 0] = ports.slice(MASTERS)
     const masters = ports
       .slice(0, MASTERS)
-      .map((port) => server(runDir, `master-${port}`, port, masterFlags(port, zooKeeper)))
+      .map((port) => cliServer(runDir, `master-${port}`, port, masterFlags(port, zooKeeper)))
     const hosts = Array.from({ length: agentCount }, (_, at) => `127.0.0.${at + 2}`)
     const marks = hosts.map((host) => `MESOS_AGENT_ENDPOINT=${host}:${agentPort}`)
     const agents = hosts.map((host, at) =>
-      server(runDir, `agent-${host}`, agentPort, agentFlags({ ...options, host, port: agentPort, zooKeeper }), [
-        marks[at] ?? '',
-      ]),
+      agentServer({ ...options, host, port: agentPort, zooKeeper, mark: marks[at] ?? '' }),
     )
     servers.push(...masters, ...agents)
     for (const each of servers) each.start()
     const zooKeeperHosts = { distribution, runDir: join(runDir, 'resourcemanagers'), zooKeeper: ensemble.servers }
     const started = await startResourceManagerPair(zooKeeperHosts)
     pair = started
-    const bridge = server(
+    const bridge = cliServer(
       runDir,
       'bridge',
       bridgePort,
@@ -117,8 +122,50 @@ function masterFlags(port: number, zooKeeper: string): string[] {
   return ['master', `--ip=${HOST}`, `--port=${port}`, `--zk=${zooKeeper}`, `--zk_session_timeout=${SESSION}`]
 }
 
-function agentFlags(where: YarnClusterOptions & { host: string; port: number; zooKeeper: string }): string[] {
-  const { host, port, zooKeeper } = where
+interface AgentPlace extends YarnClusterOptions {
+  readonly host: string
+  readonly port: number
+  readonly zooKeeper: string
+  /** By which what it launches is known. */
+  readonly mark: string
+}
+
+function agentServer(place: AgentPlace): AgentServer {
+  const { host, port, runDir } = place
+  const name = `agent-${host}`
+  const ownMark = `ISTHMUS_TEST_AGENT=${runDir}/${host}`
+  const supervised = ['-c', 'while :; do "$@"; sleep 0.2; done', 'sh', process.execPath, '--conditions=source', CLI]
+  const one = server({
+    folder: runDir,
+    name,
+    port,
+    command: ['/bin/sh', ...supervised, ...agentFlags(place)],
+    marks: [place.mark, ownMark],
+  })
+  // The program itself, not the shell, the guard, or the launcher.
+  const pidOf = (): number | undefined =>
+    findTree({ roots: [], environment: [ownMark] }).find((pid) => {
+      const [program, ...args] = commandLine(pid).split('\0')
+      return program === process.execPath && args.includes('agent') && args.includes(`--ip=${host}`)
+    })
+  return {
+    ...one,
+    host,
+    crash: async () => {
+      const before = pidOf()
+      if (before === undefined) throw new Error(`${name} does not run`)
+      process.kill(before, 'SIGKILL')
+      for (const until = performance.now() + READY_MS; performance.now() < until; await delay(50)) {
+        const pid = pidOf()
+        if (pid !== undefined && pid !== before) return pid
+      }
+      throw new Error(`${name} does not run again`)
+    },
+  }
+}
+
+function agentFlags(place: AgentPlace): string[] {
+  const { host, port, zooKeeper } = place
   return [
     'agent',
     `--ip=${host}`,
@@ -126,8 +173,9 @@ function agentFlags(where: YarnClusterOptions & { host: string; port: number; zo
     `--port=${port}`,
     `--master=${zooKeeper}`,
     `--zk_session_timeout=${SESSION}`,
-    `--work_dir=${join(where.runDir, `agent-${host}`)}`,
-    `--resources=${where.agentResources}`,
+    `--work_dir=${join(place.runDir, `agent-${host}`)}`,
+    `--runtime_dir=${join(place.runDir, `run-${host}`)}`,
+    `--resources=${place.agentResources}`,
     '--registration_backoff_factor=300ms',
     '--executor_shutdown_grace_period=5secs',
   ]
@@ -153,27 +201,29 @@ function bridgeFlags(
   ]
 }
 
-function server(
-  folder: string,
-  name: string,
-  port: number,
-  args: readonly string[],
-  marks: readonly string[] = [],
-): Server {
-  let process_: GuardedProcess | undefined
+function cliServer(folder: string, name: string, port: number, args: readonly string[]): Server {
+  return server({ folder, name, port, command: [process.execPath, '--conditions=source', CLI, ...args], marks: [] })
+}
+
+function server(what: {
+  readonly folder: string
+  readonly name: string
+  readonly port: number
+  readonly command: readonly string[]
+  readonly marks: readonly string[]
+}): Server {
+  const { folder, name, marks } = what
+  const [command = '', ...args] = what.command
+  // The last mark is of its own environment, which what it starts inherits.
+  const [variable = '', value = ''] = marks.at(-1)?.split('=') ?? []
+  const env = variable === '' ? process.env : { ...process.env, [variable]: value }
   const outputFile = join(folder, `${name}.log`)
+  let process_: GuardedProcess | undefined
   return {
     name,
-    port,
+    port: what.port,
     start: () => {
-      process_ = startGuarded({
-        command: process.execPath,
-        args: ['--conditions=source', CLI, ...args],
-        env: process.env,
-        cwd: folder,
-        outputFile,
-        marks,
-      })
+      process_ = startGuarded({ command, args, env, cwd: folder, outputFile, marks })
     },
     kill: async () => void (await process_?.kill()),
     stop: async () => void (await process_?.stop(STOP_MS)),
