@@ -1,3 +1,5 @@
+import { readlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { type Endpoint, parseEndpoint } from '../src/io/http/client.ts'
 import { getJson } from './cluster.ts'
@@ -13,7 +15,11 @@ async function startMaster(
   return { program, master: parseEndpoint(url)! }
 }
 
-function startAgent(t: ExecutionContext, master: Endpoint): Program {
+function startAgent(
+  t: ExecutionContext,
+  master: Endpoint,
+  more: readonly string[] = [`--work_dir=${temporaryFolder(t)}`],
+): Program {
   return isthmus(t, [
     'agent',
     `--master=${master.host}:${master.port}`,
@@ -21,7 +27,7 @@ function startAgent(t: ExecutionContext, master: Endpoint): Program {
     '--port=0',
     '--resources=cpus:2;mem:1024;disk:1024',
     '--registration_backoff_factor=100ms',
-    `--work_dir=${temporaryFolder(t)}`,
+    ...more,
   ])
 }
 
@@ -67,6 +73,26 @@ test('an agent that dies is told: its task is lost for isthmus run', async (t) =
   agent.child.kill('SIGKILL')
   t.is(await run.ended, 1)
   t.regex(run.stderr(), /TASK_LOST/)
+})
+
+test('isthmus run --checkpoint follows its task over a kill -9 of the agent, to its exit code', async (t) => {
+  const { master } = await startMaster(t, temporaryFolder(t))
+  const [workDir, runtimeDir] = [temporaryFolder(t), temporaryFolder(t)]
+  const again = [`--work_dir=${workDir}`, `--runtime_dir=${runtimeDir}`, '--recovery_timeout=20secs']
+  const first = startAgent(t, master, again)
+  await first.said(/^ready /m)
+  const waiting = 'while [ ! -f go ]; do sleep 0.1; done'
+  const shell = `echo before $$; ${waiting}; echo after $$; exit 5`
+  const run = isthmus(t, ['run', `--master=127.0.0.1:${master.port}`, '--checkpoint', `--shell=${shell}`])
+  const [, pid = ''] = await run.said(/^before (\d+)$/m)
+  first.child.kill('SIGKILL')
+  await first.ended
+  t.notThrows(() => process.kill(Number(pid), 0), 'the task runs on without its agent')
+  await startAgent(t, master, again).said(/^ready /m)
+  const sandbox = readlinkSync(`/proc/${pid}/cwd`)
+  writeFileSync(join(sandbox, 'go'), '')
+  t.is(await run.ended, 5)
+  t.is(run.stdout(), `before ${pid}\nafter ${pid}\n`)
 })
 
 test('an agent waits for a master that is not there yet', async (t) => {

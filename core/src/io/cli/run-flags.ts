@@ -15,6 +15,9 @@ const FLAGS: readonly Flag[] = [
     isRepeated: true,
     isLiteral: true,
   },
+  flag('checkpoint', 'boolean', 'The task runs on while its agent is restarted; without it, it ends with the agent.', {
+    default: 'false',
+  }),
   flag('user', 'text', 'User the task runs as; the one who asks when absent.'),
   flag('shell', 'text', 'Command line for the shell, instead of -- and a command.'),
   flag('help', 'boolean', 'Prints this text and ends.', { default: 'false' }),

@@ -39,6 +39,7 @@ interface Wanted {
   readonly needs: Needs
   readonly role: string
   readonly user: string
+  readonly isCheckpointing: boolean
 }
 
 /** Runs the command. */
@@ -99,6 +100,7 @@ function readWanted(flags: FlagValues, argv: readonly string[]): Wanted | string
     needs,
     role: flags.required('role'),
     user,
+    isCheckpointing: flags.boolean('checkpoint'),
   }
 }
 
@@ -130,6 +132,7 @@ class Run {
           user: wanted.user,
           hostname: hostname(),
           roles: [wanted.role],
+          checkpoint: wanted.isCheckpointing,
           capabilities: [{ type: 'MULTI_ROLE' }, { type: 'RESERVATION_REFINEMENT' }],
         },
       }),

@@ -37,7 +37,7 @@ import { type MasterAddress, MasterFinder } from './master-finder.ts'
 import { OutputCommit } from './output-commit.ts'
 import { Oversubscription } from './oversubscription.ts'
 import type { OversubscriptionModules } from './oversubscription-modules.ts'
-import { hideSandbox, showSandbox } from './sandbox-files.ts'
+import { hideSandbox, showKeptSandboxes, showSandbox } from './sandbox-files.ts'
 import { shellMetrics } from './shell-metrics.ts'
 
 /** What an agent's shell needs. */
@@ -182,6 +182,7 @@ export class AgentShell {
   /** Takes over what the last life left running, then looks for the master. Rejects with IoError when nobody can say what runs. */
   async begin(containerizer: Containerizer): Promise<void> {
     this.#containerizer = containerizer
+    showKeptSandboxes(this.#options.files, this.state)
     const found = await containerizer.recover()
     const running: RunningContainer[] = []
     const ended: EndedContainer[] = []

@@ -1,6 +1,7 @@
 import { mkdirSync, rmSync, symlinkSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { ContainerSpec } from '../../agent/effects.ts'
+import type { AgentState } from '../../agent/state.ts'
 import type { VirtualFiles } from '../disk/virtual-files.ts'
 
 /** Ids of an executor's sandbox in the layout of an agent's work_dir. */
@@ -24,6 +25,14 @@ export function showSandbox(files: VirtualFiles, spec: Pick<ContainerSpec, 'sand
     symlinkSync(spec.sandboxPath, latest)
   } catch {
     // The link is for people who look at the disk; the container reports what is wrong with the disk.
+  }
+}
+
+/** Shows what an earlier life of the agent left: sandboxes that wait for their removal, then those in use, which are newer. */
+export function showKeptSandboxes(files: VirtualFiles, state: Pick<AgentState, 'sandboxes' | 'frameworks'>): void {
+  for (const sandboxPath of state.sandboxes.keys()) showSandbox(files, { sandboxPath })
+  for (const { executors } of state.frameworks.values()) {
+    for (const { sandboxPath } of executors.values()) showSandbox(files, { sandboxPath })
   }
 }
 
