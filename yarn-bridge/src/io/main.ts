@@ -65,7 +65,7 @@ class BridgeProgram {
   constructor(configuration: BridgeConfiguration, log: Log) {
     this.#configuration = configuration
     this.#log = log
-    const address = parseMasterAddress(configuration.master)
+    const address = parseMasterAddress(configuration.master, configuration.zkSessionTimeoutMs)
     if (!address.ok) throw new IoError('OTHER', `--master: ${address.rejection.message}`)
     const master = address.value
     this.#rm = new RmClient({ urls: configuration.rmUrls, user: configuration.user })

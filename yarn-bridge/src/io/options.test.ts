@@ -31,6 +31,7 @@ function fileOf(t: ExecutionContext, text: string): string {
 test('what is not given has its default', (t) => {
   t.deepEqual(read([]), {
     master: '127.0.0.1:5050',
+    zkSessionTimeoutMs: 10_000,
     rmUrls: ['http://rm:8088'],
     ip: '127.0.0.1',
     port: 8192,

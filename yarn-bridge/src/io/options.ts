@@ -23,6 +23,7 @@ export const FLAGS: readonly FlagRow[] = [
     '127.0.0.1:5050',
     'the Isthmus (or Mesos v1) master: host:port, a list of them, or zk://host:port,…/path',
   ),
+  row('zk_session_timeout', 'seconds', '10', 'with zk://: a session without a sign of life for so long is given up'),
   row('rm', 'http://host:port[,…]', '', 'web address of the ResourceManager, or of each of a pair (required)'),
   row('ip', 'address', '127.0.0.1', 'where the REST API listens'),
   row('port', 'number', '8192', 'port of the REST API; 0 picks one'),
@@ -120,6 +121,7 @@ export const FLAGS: readonly FlagRow[] = [
 /** What a bridge is started with. */
 export interface BridgeConfiguration {
   readonly master: string
+  readonly zkSessionTimeoutMs: number
   readonly rmUrls: readonly string[]
   readonly ip: string
   readonly port: number
@@ -266,6 +268,7 @@ function toConfiguration(
   checkPair(rmUrls, template.yarnProperties)
   return ok({
     master: flags.text('master') ?? '127.0.0.1:5050',
+    zkSessionTimeoutMs: flags.number('zk_session_timeout', 10) * 1000,
     rmUrls,
     ip: flags.text('ip') ?? '127.0.0.1',
     port: toPort(flags),

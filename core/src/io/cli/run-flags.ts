@@ -6,6 +6,9 @@ const FLAGS: readonly Flag[] = [
   flag('master_timeout', 'duration', 'Gives up when no master has answered by then; 0secs waits for ever.', {
     default: '1mins',
   }),
+  flag('zk_session_timeout', 'duration', 'With zk://: a session without a sign of life for so long is given up.', {
+    default: '10secs',
+  }),
   flag('name', 'text', 'Name of the framework and the task; the command when absent.'),
   flag('resources', 'text', 'What the task gets; ports is a count.', { default: 'cpus:0.1;mem:32' }),
   { ...flag('env', 'text', 'Variable of the task, KEY=VALUE; may be repeated.'), isRepeated: true },

@@ -72,7 +72,7 @@ export function parseNeeds(text: string): Needs | string {
 function readWanted(flags: FlagValues, argv: readonly string[]): Wanted | string {
   const address = flags.text('master') ?? process.env.MESOS_MASTER
   if (address === undefined) return '--master=HOST:PORT is needed'
-  const parsed = parseMasterAddress(address)
+  const parsed = parseMasterAddress(address, flags.durationMs('zk_session_timeout'))
   if (!parsed.ok) return `--master: ${parsed.rejection.message}`
   const master = parsed.value
   const shell = flags.text('shell')

@@ -7,20 +7,34 @@ import { isZooKeeperUrl, parseZooKeeperUrl, type ZooKeeperUrl } from '../zookeep
 
 /** Port of a master when an address names none. */
 export const MASTER_PORT = 5050
-/** --zk_session_timeout of agents and frameworks. */
-export const ZOOKEEPER_SESSION_TIMEOUT_MS = 10_000
+/** --zk_session_timeout of agents and frameworks that say nothing else. */
+const ZOOKEEPER_SESSION_TIMEOUT_MS = 10_000
 
 /** Where masters are found. */
 export type MasterAddress =
   /** Tried in turn; those that do not lead redirect to the leader. */
   | { readonly kind: 'named'; readonly endpoints: readonly [Endpoint, ...Endpoint[]] }
-  | { readonly kind: 'zookeeper'; readonly url: ZooKeeperUrl }
+  | {
+      readonly kind: 'zookeeper'
+      readonly url: ZooKeeperUrl
+      /** A session without a sign of life for so long is given up; 10 s when nothing is said. */
+      readonly sessionTimeoutMs?: number | undefined
+    }
 
-/** Reads `host:port`, `host:port,host:port`, `master@host:port` or `zk://…`. Rejects with MASTER_ADDRESS_INVALID or ZOOKEEPER_URL_INVALID. */
-export function parseMasterAddress(text: string): Result<MasterAddress> {
+/**
+ * Reads `host:port`, `host:port,host:port`, `master@host:port` or `zk://…`.
+ *
+ * @param sessionTimeoutMs of the sessions with ZooKeeper, when there are any
+ * Rejects with MASTER_ADDRESS_INVALID or ZOOKEEPER_URL_INVALID.
+ */
+export function parseMasterAddress(text: string, sessionTimeoutMs?: number): Result<MasterAddress> {
+  if (sessionTimeoutMs !== undefined && !(sessionTimeoutMs > 0)) {
+    const message = `a session timeout of ${sessionTimeoutMs} ms is not above 0`
+    return reject({ code: 'MASTER_ADDRESS_INVALID', message })
+  }
   if (isZooKeeperUrl(text)) {
     const url = parseZooKeeperUrl(text)
-    return url.ok ? ok({ kind: 'zookeeper', url: url.value }) : url
+    return url.ok ? ok({ kind: 'zookeeper', url: url.value, sessionTimeoutMs }) : url
   }
   const endpoints: Endpoint[] = []
   for (const part of text.split(',')) {
@@ -49,6 +63,7 @@ export interface MasterFinderOptions {
   /** A master to use from now on; undefined while ZooKeeper knows none. Told at each change, at first from `start`. */
   readonly told: (master: Endpoint | undefined) => void
   readonly warn: (message: string) => void
+  /** Instead of that of the address. */
   readonly sessionTimeoutMs?: number | undefined
 }
 
@@ -62,7 +77,7 @@ export class MasterFinder {
     this.#options = options
     const { address, told, warn } = options
     if (address.kind !== 'zookeeper') return
-    const timeoutMs = options.sessionTimeoutMs ?? ZOOKEEPER_SESSION_TIMEOUT_MS
+    const timeoutMs = options.sessionTimeoutMs ?? address.sessionTimeoutMs ?? ZOOKEEPER_SESSION_TIMEOUT_MS
     this.#detector = new Detector({ url: address.url, timeoutMs, told, warn })
   }
 
