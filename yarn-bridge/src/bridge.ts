@@ -29,6 +29,7 @@ import { recoverFleet } from './recovery.ts'
 import { noteRm } from './rm-changes.ts'
 import { fits, isNothing, largest, NOTHING, smallest } from './samples.ts'
 import type { BridgeState } from './state.ts'
+import { saveWishes } from './wishes.ts'
 
 /** Filter of offers that demand could use but did not. */
 export const REFUSE_UNDER_DEMAND_SECONDS = 1
@@ -60,8 +61,7 @@ export function step(state: BridgeState, event: BridgeEvent): BridgeEffect[] {
     case 'flexRequested':
       return withEvaluation(state, flex(state, event), event.atMs)
     case 'modeRequested':
-      state.policy = { ...state.policy, mode: event.mode }
-      return withEvaluation(state, [{ kind: 'answer', requestId: event.requestId }], event.atMs)
+      return withEvaluation(state, chooseMode(state, event), event.atMs)
     case 'shutdownRequested':
       return shutDown(state, event.requestId)
     case 'timerFired':
@@ -69,6 +69,12 @@ export function step(state: BridgeState, event: BridgeEvent): BridgeEffect[] {
     default:
       return event satisfies never
   }
+}
+
+function chooseMode(state: BridgeState, event: Extract<BridgeEvent, { kind: 'modeRequested' }>): BridgeEffect[] {
+  state.policy = { ...state.policy, mode: event.mode }
+  state.chosenMode = event.mode
+  return [saveWishes(state), { kind: 'answer', requestId: event.requestId }]
 }
 
 function withEvaluation(state: BridgeState, effects: BridgeEffect[], atMs: number): BridgeEffect[] {

@@ -4,6 +4,7 @@ import type { FrameworkID } from '@isthmus/proto/gen/mesos'
 import type { Reason } from './actions.ts'
 import type { BridgeTimer } from './events.ts'
 import type { YarnResource } from './samples.ts'
+import type { Wishes } from './wishes.ts'
 
 /** One line of the bridge's history. */
 export interface DecisionRecord {
@@ -66,6 +67,8 @@ export type BridgeEffect =
     }
   /** Keep the framework's id over restarts. */
   | { readonly kind: 'saveFrameworkId'; readonly frameworkId: FrameworkID }
+  /** Keep what operators asked for over restarts; who asked is answered afterwards. */
+  | { readonly kind: 'saveWishes'; readonly wishes: Wishes }
   | { readonly kind: 'answer'; readonly requestId: string; readonly rejection?: Rejection | undefined }
   | { readonly kind: 'recordDecision'; readonly record: DecisionRecord }
   | { readonly kind: 'setTimer'; readonly key: string; readonly timer: BridgeTimer; readonly atMs: number }

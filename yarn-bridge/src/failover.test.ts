@@ -192,6 +192,38 @@ test('bridge and master are replaced: what an agent brings back later is taken o
   t.deepEqual(killed(world), [])
 })
 
+test('a flexup that waits for room is not forgotten with the bridge', (t) => {
+  const world = new World()
+  world.flex('small', 3)
+  world.tick(5)
+  world.restartBridge()
+  t.is(world.state.nodeManagers.size, 1)
+  t.is(world.state.wantedByProfile.get('small'), 3)
+})
+
+test('a flexdown that waits for a job is not undone by a new bridge', (t) => {
+  const world = new World()
+  world.flex('small', 1)
+  world.tick(8)
+  const id = world.submit(ONE_GB, 0)
+  world.tick(2)
+  world.flex('small', -1)
+  world.tick(2)
+  world.restartBridge()
+  world.tick(20)
+  t.is(onlyManager(world).phase, 'draining')
+  world.finish(id)
+  world.tick(20)
+  t.is(world.nodes.size, 0)
+})
+
+test('the mode that an operator chose outlives the bridge', (t) => {
+  const world = new World()
+  world.post({ kind: 'modeRequested', atMs: world.atMs, requestId: 'r', mode: 'manual' })
+  world.restartBridge()
+  t.is(world.state.policy.mode, 'manual')
+})
+
 test('while the ResourceManager lists nodes that are not known yet, nothing is launched on other agents', (t) => {
   const agents = [
     { cpus: 8, memoryMb: 16_384 },

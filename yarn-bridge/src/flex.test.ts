@@ -4,7 +4,7 @@ import { nodeManagerOf, size } from './testing/builders.ts'
 import { World } from './testing/world.ts'
 
 function ask(world: World, profile: string, delta: number) {
-  const [effect] = flex(world.state, { kind: 'flexRequested', atMs: 0, requestId: 'r', profile, delta })
+  const effect = flex(world.state, { kind: 'flexRequested', atMs: 0, requestId: 'r', profile, delta }).at(-1)
   return effect?.kind === 'answer' ? effect.rejection : undefined
 }
 

@@ -5,6 +5,7 @@ import type { BridgeEvent } from './events.ts'
 import { flexKey, flexKeyOf } from './flex-key.ts'
 import { isUp } from './node-manager.ts'
 import type { BridgeState } from './state.ts'
+import { saveWishes } from './wishes.ts'
 
 /** NodeManagers of one profile that may be asked for, by one call and by all together. */
 export const FLEX_INSTANCES_MAX = 10_000
@@ -27,7 +28,7 @@ export function flex(state: BridgeState, event: Extract<BridgeEvent, { kind: 'fl
     (constraint?.ok === false ? constraint.rejection : undefined)
   if (rejection !== undefined) return [{ kind: 'answer', requestId: event.requestId, rejection }]
   state.wantedByProfile.set(key, wanted)
-  return [{ kind: 'answer', requestId: event.requestId }]
+  return [saveWishes(state), { kind: 'answer', requestId: event.requestId }]
 }
 
 function flexRejection(state: BridgeState, profile: string, delta: number, wanted: number): Rejection | undefined {

@@ -32,7 +32,7 @@ export function recoverFleet(
   const found = [...state.nodeManagers.values()].filter(({ id }) => !before.has(id))
   for (const nodeManager of found) {
     const key = flexKeyOf(nodeManager)
-    if (key !== undefined) state.wantedByProfile.set(key, (state.wantedByProfile.get(key) ?? 0) + 1)
+    if (key !== undefined && !state.hasWishes) state.wantedByProfile.set(key, (state.wantedByProfile.get(key) ?? 0) + 1)
   }
   const kills = orphans.flatMap((task) => killTask(state.framework, task.task_id.value))
   if (live.length === 0) return []

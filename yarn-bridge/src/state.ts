@@ -7,6 +7,7 @@ import type { NodeManager } from './node-manager.ts'
 import type { Policy } from './policy.ts'
 import { NOTHING, type RmSample, type YarnResource } from './samples.ts'
 import type { LaunchTemplate } from './task.ts'
+import type { Wishes } from './wishes.ts'
 
 /** Decisions kept for the API; older ones are forgotten. */
 export const DECISIONS_MAX = 500
@@ -25,6 +26,10 @@ export interface BridgeState {
   /** By id, in the order of their launch. */
   readonly nodeManagers: Map<string, NodeManager>
   readonly wantedByProfile: Map<string, number>
+  /** wantedByProfile is what operators asked for; else it is counted from what is found after a restart. */
+  hasWishes: boolean
+  /** The mode an operator chose; undefined = as the flags say. */
+  chosenMode: Policy['mode'] | undefined
   sample: RmSample | undefined
   sampledAtMs: number
   /** The text of the last failure; undefined while the RM answers. */
@@ -56,15 +61,20 @@ export interface BridgeOptions {
   readonly template: LaunchTemplate
   /** Goes into every id, so that ids of one run never meet those of another: a start time in base 36 does. */
   readonly nextSequence: number
+  /** What operators asked for before a restart. */
+  readonly wishes?: Wishes | undefined
 }
 
 export function createBridge(options: BridgeOptions): BridgeState {
+  const { policy, wishes } = options
   return {
     framework: createFramework({ info: options.info }),
-    policy: options.policy,
+    policy: { ...policy, mode: wishes?.mode ?? policy.mode },
     template: options.template,
     nodeManagers: new Map(),
-    wantedByProfile: new Map(),
+    wantedByProfile: new Map(Object.entries(wishes?.wantedByProfile ?? {})),
+    hasWishes: wishes !== undefined,
+    chosenMode: wishes?.mode,
     sample: undefined,
     sampledAtMs: 0,
     rmFailure: undefined,

@@ -1,9 +1,7 @@
 // The bridge as a program: the machine of bridge.ts between a master, a ResourceManager and its own REST API.
 
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { userInfo } from 'node:os'
-import { join } from 'node:path'
 import type { Rejection } from '@isthmus/core/base/result'
 import { IoError } from '@isthmus/core/io/io-error'
 import { type Log, openLog } from '@isthmus/core/io/observe/logger'
@@ -20,8 +18,8 @@ import { serveApi } from './api.ts'
 import { LatestOnly } from './latest-only.ts'
 import { type BridgeConfiguration, helpText, readConfiguration } from './options.ts'
 import { RmClient } from './rm-client.ts'
+import { StateFolder } from './state-folder.ts'
 
-const STATE_FILE = 'framework-id'
 /** Asking the master what runs already: it may still be starting. */
 const RECOVERY_RETRY_MS = 1_000
 const RECOVERY_TIMEOUT_MS = 10_000
@@ -54,6 +52,7 @@ class BridgeProgram {
   readonly #configuration: BridgeConfiguration
   readonly #log: Log
   readonly #rm: RmClient
+  readonly #folder: StateFolder
   readonly #loop: Loop<BridgeState, BridgeEvent, BridgeEffect, BridgeTimer>
   readonly #shell: FrameworkShell
   readonly #questions = new Map<string, (rejection: Rejection | undefined) => void>()
@@ -69,8 +68,10 @@ class BridgeProgram {
     if (!address.ok) throw new IoError('OTHER', `--master: ${address.rejection.message}`)
     const master = address.value
     this.#rm = new RmClient({ urls: configuration.rmUrls, user: configuration.user })
+    this.#folder = new StateFolder(configuration.stateDir)
     const state = createBridge({
-      info: frameworkInfo(configuration),
+      info: frameworkInfo(configuration, this.#folder.readFrameworkId()),
+      wishes: this.#folder.readWishes(),
       policy: configuration.policy,
       template: configuration.template,
       nextSequence: Date.now(),
@@ -171,7 +172,11 @@ class BridgeProgram {
         this.#nodeSizes.put(effect.nodeId, effect)
         return
       case 'saveFrameworkId':
-        saveFrameworkId(this.#configuration.stateDir, effect.frameworkId.value)
+        // Launched without it, NodeManagers would be strangers to the next bridge.
+        if (!this.#keep(() => this.#folder.saveFrameworkId(effect.frameworkId.value))) this.#end(1)
+        return
+      case 'saveWishes':
+        this.#keep(() => this.#folder.saveWishes(effect.wishes))
         return
       case 'answer':
         this.#questions.get(effect.requestId)?.(effect.rejection)
@@ -193,6 +198,17 @@ class BridgeProgram {
         return
       default:
         effect satisfies never
+    }
+  }
+
+  /** Says whether it could be kept. A disk that is full does not end the bridge for a wish, which is in force. */
+  #keep(save: () => void): boolean {
+    try {
+      save()
+      return true
+    } catch (reason) {
+      this.#log.error('a restart would forget this', { reason: IoError.from(reason).message })
+      return false
     }
   }
 
@@ -218,8 +234,7 @@ class BridgeProgram {
   }
 }
 
-function frameworkInfo(configuration: BridgeConfiguration): FrameworkInfo {
-  const id = readFrameworkId(configuration.stateDir)
+function frameworkInfo(configuration: BridgeConfiguration, id: string | undefined): FrameworkInfo {
   return {
     user: configuration.user,
     name: configuration.frameworkName,
@@ -231,23 +246,6 @@ function frameworkInfo(configuration: BridgeConfiguration): FrameworkInfo {
     // PARTITION_AWARE: a NodeManager whose agent is unreachable goes on, and is ours again when the agent returns.
     capabilities: [{ type: 'MULTI_ROLE' }, { type: 'RESERVATION_REFINEMENT' }, { type: 'PARTITION_AWARE' }],
   }
-}
-
-function readFrameworkId(stateDir: string): string | undefined {
-  try {
-    return readFileSync(join(stateDir, STATE_FILE), 'utf8').trim() || undefined
-  } catch (reason) {
-    if ((reason as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw IoError.from(reason, `the framework id in ${stateDir} cannot be read`)
-  }
-}
-
-/** Written beside and renamed, so that a crash leaves the old id or the new one. */
-function saveFrameworkId(stateDir: string, frameworkId: string): void {
-  mkdirSync(stateDir, { recursive: true })
-  const path = join(stateDir, STATE_FILE)
-  writeFileSync(`${path}.new`, `${frameworkId}\n`)
-  renameSync(`${path}.new`, path)
 }
 
 /** A parent that set ISTHMUS_STOP_ON_STDIN_END and ends, by whatever means, takes the bridge with it. */

@@ -32,7 +32,12 @@ export const FLAGS: readonly FlagRow[] = [
   row('user', 'name', 'the user running the bridge', 'user the NodeManagers run as'),
   row('principal', 'name', '', 'principal told to the master'),
   row('failover_timeout', 'seconds', '3600', 'how long the master keeps the NodeManagers while the bridge is away'),
-  row('state_dir', 'folder', './isthmus-yarn-bridge', 'where the framework id is kept over restarts'),
+  row(
+    'state_dir',
+    'folder',
+    './isthmus-yarn-bridge',
+    'where the framework id, and what operators asked for, are kept over restarts',
+  ),
   row('hadoop_home', 'folder', '', 'Hadoop distribution on the agents; or give --hadoop_classpath'),
   row('hadoop_classpath', 'class path', '', "the NodeManager's jars on the agents, for example /opt/hadoop/lib/*"),
   row('java_home', 'folder', '$JAVA_HOME', 'Java on the agents'),

@@ -1,11 +1,12 @@
 // What the modelled world of world.ts is made of, and the messages it sends.
 
 import { isTerminal } from '@isthmus/core/framework/task-states'
-import type { ExecutorInfo, Offer, Task, TaskInfo, TaskState } from '@isthmus/proto/gen/mesos'
+import type { ExecutorInfo, InverseOffer, Offer, Resource, Task, TaskInfo, TaskState } from '@isthmus/proto/gen/mesos'
 import { DEFAULT_POLICY, type Policy } from '../policy.ts'
 import type { YarnResource } from '../samples.ts'
 import { type BridgeState, createBridge } from '../state.ts'
 import { labelOf } from '../task.ts'
+import type { Wishes } from '../wishes.ts'
 
 export interface ModelTask {
   readonly info: TaskInfo
@@ -45,7 +46,12 @@ export interface ModelApplication {
 export const MINIMUM: YarnResource = { memoryMb: 64, vcores: 1 }
 
 /** A bridge without an id, or one that starts again with the id it had. */
-export function modelBridge(id: string | undefined, nextSequence: number, policy: Partial<Policy> = {}): BridgeState {
+export function modelBridge(
+  id: string | undefined,
+  nextSequence: number,
+  policy: Partial<Policy> = {},
+  wishes?: Wishes,
+): BridgeState {
   const info = { user: 'yarn', name: 'yarn-bridge', roles: ['yarn'], capabilities: [{ type: 'MULTI_ROLE' as const }] }
   return createBridge({
     info: id === undefined ? info : { ...info, id: { value: id } },
@@ -67,6 +73,7 @@ export function modelBridge(id: string | undefined, nextSequence: number, policy
       environment: {},
     },
     nextSequence,
+    wishes,
   })
 }
 
@@ -92,6 +99,25 @@ export function modelOffer(agent: ModelAgent, number: number, free: { cpus: numb
       scalar('disk', 10_000),
       { name: 'ports', type: 'RANGES', ranges: { range }, allocation_info },
     ],
+  }
+}
+
+/** What the master wants back from an agent; nothing = all of it, for maintenance. */
+export function modelInverseOffer(
+  agent: ModelAgent,
+  number: number,
+  deadlineMs: number,
+  amount: YarnResource | undefined,
+): InverseOffer {
+  const scalar = (name: string, value: number): Resource => ({ name, type: 'SCALAR', scalar: { value } })
+  const query = [{ key: 'kind', value: amount === undefined ? 'maintenance' : 'reclaim' }]
+  return {
+    id: { value: `I${number}` },
+    framework_id: { value: 'F' },
+    agent_id: { value: agent.id },
+    unavailability: { start: { nanoseconds: deadlineMs * 1e6 } },
+    resources: amount === undefined ? [] : [scalar('cpus', amount.vcores), scalar('mem', amount.memoryMb)],
+    url: { scheme: 'http', address: { port: 1 }, query },
   }
 }
 

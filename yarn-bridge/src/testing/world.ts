@@ -1,10 +1,9 @@
 // A modelled master, its agents and a ResourceManager in virtual time, for tests of the bridge's machine: offers and tasks on
-// one side, containers on the other, and after every step the checks that make the partition safe. Master and ResourceManager may
-// fail over, the bridge may be killed, status updates may be late and come twice, a look at the ResourceManager may be old.
+// one side, containers on the other, and after every step the checks that make the partition safe. All may fail over or be killed.
 
 import { assert } from '@isthmus/core/base/assert'
 import { isTerminal } from '@isthmus/core/framework/task-states'
-import type { ExecutorInfo, InverseOffer, Offer, Resource, Task, TaskInfo, TaskState } from '@isthmus/proto/gen/mesos'
+import type { ExecutorInfo, Offer, Task, TaskInfo, TaskState } from '@isthmus/proto/gen/mesos'
 import type { Call, Event } from '@isthmus/proto/gen/scheduler'
 import { step } from '../bridge.ts'
 import type { BridgeEffect } from '../effects.ts'
@@ -23,6 +22,7 @@ import {
 } from '../samples.ts'
 import type { BridgeState } from '../state.ts'
 import { labelOf } from '../task.ts'
+import type { Wishes } from '../wishes.ts'
 import {
   listingOf,
   MINIMUM,
@@ -31,6 +31,7 @@ import {
   type ModelNode,
   type ModelTask,
   modelBridge,
+  modelInverseOffer,
   modelOffer,
 } from './model.ts'
 
@@ -70,6 +71,7 @@ export class World {
   readonly #heldUpdates: Event[] = []
   readonly #samples: { readonly atMs: number; readonly sample: RmSample }[] = []
   #bridges = 0
+  #wishes: Wishes | undefined
 
   constructor(options: WorldOptions = {}) {
     const agents = options.agents ?? [{ cpus: 8, memoryMb: 16_384 }]
@@ -86,7 +88,7 @@ export class World {
   }
 
   #createBridge(id: string | undefined): BridgeState {
-    return modelBridge(id, 1_000_000 * this.#bridges++ + 1, this.#policy)
+    return modelBridge(id, 1_000_000 * this.#bridges++ + 1, this.#policy, this.#wishes)
   }
 
   /** Submits an application: its ApplicationMaster, then `count` workers once that runs. */
@@ -194,16 +196,7 @@ export class World {
     assert(agent !== undefined, `there is an agent ${hostname}`)
     if (amount === undefined) agent.downFromMs = deadlineMs
     else this.#claims.push({ agentId: agent.id, ...amount })
-    const scalar = (name: string, value: number): Resource => ({ name, type: 'SCALAR', scalar: { value } })
-    const query = [{ key: 'kind', value: amount === undefined ? 'maintenance' : 'reclaim' }]
-    const inverseOffer: InverseOffer = {
-      id: { value: `I${this.#nextOffer++}` },
-      framework_id: { value: 'F' },
-      agent_id: { value: agent.id },
-      unavailability: { start: { nanoseconds: deadlineMs * 1e6 } },
-      resources: amount === undefined ? [] : [scalar('cpus', amount.vcores), scalar('mem', amount.memoryMb)],
-      url: { scheme: 'http', address: { port: 1 }, query },
-    }
+    const inverseOffer = modelInverseOffer(agent, this.#nextOffer++, deadlineMs, amount)
     this.#deliver({ type: 'INVERSE_OFFERS', inverse_offers: { inverse_offers: [inverseOffer] } })
   }
 
@@ -389,6 +382,7 @@ export class World {
     for (const effect of effects) {
       this.effects.push(effect)
       if (effect.kind === 'setNodeResource') this.#setNodeResource(effect)
+      if (effect.kind === 'saveWishes') this.#wishes = effect.wishes
       if (effect.kind === 'readFleet') this.#answers.push({ kind: 'fleetRead', atMs: this.atMs, ...this.#listing() })
       if (effect.kind !== 'framework') continue
       if (effect.effect.kind === 'openStream') {
