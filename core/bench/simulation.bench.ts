@@ -25,6 +25,7 @@ function workloadOf(agents: number): Workload {
     exitCode: 0,
     killAfterSeconds: 0,
     customExecutor: false,
+    volumeMb: 0,
     groupSize: 1,
   }
   const frameworks = Array.from({ length: FRAMEWORKS }, (_, number) => ({

@@ -20,6 +20,7 @@ function smallWorkload(): Workload {
     exitCode: 0,
     killAfterSeconds: 0,
     customExecutor: false,
+    volumeMb: 0,
     groupSize: 1,
   }
   const framework = {
@@ -30,11 +31,12 @@ function smallWorkload(): Workload {
     failoverTimeoutSeconds: 600,
     thinkSeconds: 0,
     refuseSeconds: 5,
-    suppresses: true,
+    suppresses: false,
     jobs: [
       { ...job, exitCode: 3 },
       { ...job, killAfterSeconds: 1 },
       { ...job, customExecutor: true },
+      { ...job, volumeMb: 50 },
       { ...job, tasks: 2, ports: 0, groupSize: 2 },
     ],
   }

@@ -119,7 +119,7 @@ export const DEFECTS: readonly Defect[] = [
   {
     name: 'launch-lost',
     about: 'some tasks that are launched never reach their agent',
-    rules: ['work is done', 'what is free is offered'],
+    rules: ['work is done', 'what is free is offered', 'guarantees are kept'],
     seams: () => ({ masterEffects: everyThird((effect) => isToAgent(effect, 'RUN_TASK')) }),
   },
   {
@@ -164,7 +164,7 @@ export const DEFECTS: readonly Defect[] = [
   {
     name: 'started-twice',
     about: 'an agent starts some tasks twice',
-    rules: ['a task runs once'],
+    rules: ['a task runs once', 'recorded before it is seen'],
     seams: () => ({
       agentEffects: (effects) =>
         effects.flatMap((effect): readonly AgentEffect[] => {

@@ -55,7 +55,10 @@ export class Disorder {
     this.#victims.registry.health = HEALTHY_REGISTRY
     this.#victims.master.mend()
     this.#victims.operator.undoAll()
-    for (const agent of this.#victims.agents) agent.start()
+    for (const agent of this.#victims.agents) {
+      agent.disk.mend()
+      agent.start()
+    }
     for (const framework of this.#victims.frameworks) framework.restart()
   }
 
@@ -135,6 +138,9 @@ export class Disorder {
       case 'agentKill':
         this.#world.fate.doom(host, 1 + (forMs % LAST_EFFECTS_MAX))
         return undefined
+      case 'agentDiskFails':
+        agent.disk.breakDown()
+        return () => agent.disk.mend()
       case 'agentBreak':
         network.breakAll(host, 'connection reset')
         return undefined

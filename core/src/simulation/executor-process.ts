@@ -1,13 +1,14 @@
-import type { Call, Event } from '@isthmus/proto/gen/executor'
+import type { Call, CallUpdate, Event } from '@isthmus/proto/gen/executor'
 import type { TaskInfo, TaskState } from '@isthmus/proto/gen/mesos'
 import { nextFraction, nextUuidBytes } from '../base/random.ts'
-import type { Clock } from './clocks.ts'
 import type { SeenContainer } from './sightings.ts'
 import type { Surroundings } from './surroundings.ts'
 
 /** Longest time until an executor that was started subscribes, or a task that is killed has ended. */
 const SUBSCRIBE_MS = 500
 const KILL_MS = 300
+/** Longest time until one that lost its agent tries again. */
+const RESUBSCRIBE_MS = 1_000
 /** An executor without tasks ends after this. */
 const IDLE_MS = 2_000
 
@@ -21,10 +22,9 @@ const COMMAND = /^run (\d+) exit (\d+)$/
 export interface ExecutorOptions {
   /** Its own container, without a task. */
   readonly container: SeenContainer
-  readonly clock: Clock
   readonly executorId: string
-  /** Calls its agent; an answer to SUBSCRIBE comes by `opened`. */
-  readonly call: (call: Call) => void
+  /** Calls its agent; false = there is none. */
+  readonly call: (call: Call) => boolean
   /** It ends by itself. */
   readonly exit: (waitStatus: number) => void
 }
@@ -35,8 +35,13 @@ export class ExecutorProcess {
   readonly #options: ExecutorOptions
   /** Tasks that run, by id. */
   readonly #tasks = new Map<string, SeenContainer>()
-  /** Updates that the agent has not acknowledged. */
-  #unacknowledged = 0
+  /** Those of which the agent has not acknowledged any update. */
+  readonly #unseen = new Map<string, TaskInfo>()
+  /** Updates that the agent has not acknowledged, by uuid. */
+  readonly #unacknowledged = new Map<string, CallUpdate>()
+  #isSubscribed = false
+  /** The answer to its last SUBSCRIBE; what comes on others is not read any more. */
+  #streamId: string | undefined
   #isOver = false
   /** Raised with each change, so that an idle executor waits from the last one on. */
   #changes = 0
@@ -50,14 +55,38 @@ export class ExecutorProcess {
   start(): void {
     const { random, health } = this.#world
     if (nextFraction(random) < health.brokenExecutorChance) return
-    this.#after(SUBSCRIBE_MS, () => this.#call({ type: 'SUBSCRIBE', subscribe: {} }))
+    this.#after(SUBSCRIBE_MS, () => this.#subscribe())
     if (nextFraction(random) < health.brokenExecutorChance) this.#after(20_000, () => this.#exit(1 << 8))
   }
 
-  /** Its agent says something. */
-  heard(event: Event): void {
+  /** Its agent is gone, or does not want it now: it tries again. */
+  disconnected(): void {
     if (this.#isOver) return
+    this.#isSubscribed = false
+    this.#streamId = undefined
+    this.#after(RESUBSCRIBE_MS, () => {
+      if (!this.#isSubscribed) this.#subscribe()
+    })
+  }
+
+  /** The agent answers its SUBSCRIBE. */
+  opened(streamId: string): void {
+    this.#streamId = streamId
+  }
+
+  /** The agent ended a stream. */
+  streamClosed(streamId: string): void {
+    if (streamId === this.#streamId) this.disconnected()
+  }
+
+  /** Its agent says something. */
+  heard(streamId: string, event: Event): void {
+    if (this.#isOver || streamId !== this.#streamId) return
     switch (event.type) {
+      case 'SUBSCRIBED':
+        this.#isSubscribed = true
+        this.#watchIdleness()
+        return
       case 'LAUNCH':
         if (event.launch !== undefined) this.#launch(event.launch.task)
         return
@@ -67,7 +96,8 @@ export class ExecutorProcess {
         return
       }
       case 'ACKNOWLEDGED':
-        this.#unacknowledged -= 1
+        this.#unseen.delete(event.acknowledged?.task_id.value ?? '')
+        this.#unacknowledged.delete(event.acknowledged?.uuid.join() ?? '')
         this.#watchIdleness()
         return
       case 'SHUTDOWN':
@@ -89,12 +119,13 @@ export class ExecutorProcess {
 
   #launch(task: TaskInfo): void {
     const taskId = task.task_id.value
-    const { host, frameworkId, containerId } = this.#options.container
-    const container: SeenContainer = { host, frameworkId, taskId, containerId: `${containerId}.${taskId}` }
+    const { host, frameworkId, containerId, survives } = this.#options.container
+    const container: SeenContainer = { host, frameworkId, taskId, containerId: `${containerId}.${taskId}`, survives }
     const text = task.labels?.labels?.find(({ key }) => key === TASK_LABEL)?.value ?? ''
     const [, runMs = '0', code = '0'] = COMMAND.exec(text) ?? []
     this.#changes += 1
     this.#tasks.set(taskId, container)
+    this.#unseen.set(taskId, task)
     this.#world.see({ kind: 'containerStarted', container })
     this.#update(taskId, 'TASK_RUNNING')
     const exitCode = Number(code)
@@ -112,27 +143,33 @@ export class ExecutorProcess {
     this.#update(taskId, state, state === 'TASK_FAILED' ? `exited with status ${waitStatus >> 8}` : undefined)
   }
 
+  #subscribe(): void {
+    this.#streamId = undefined
+    const subscribe = {
+      unacknowledged_tasks: [...this.#unseen.values()],
+      unacknowledged_updates: [...this.#unacknowledged.values()],
+    }
+    if (!this.#call({ type: 'SUBSCRIBE', subscribe })) this.disconnected()
+  }
+
   #update(taskId: string, state: TaskState, message?: string): void {
-    const { random } = this.#world
-    this.#unacknowledged += 1
-    this.#call({
-      type: 'UPDATE',
-      update: {
-        status: {
-          task_id: { value: taskId },
-          state,
-          message,
-          source: 'SOURCE_EXECUTOR',
-          uuid: nextUuidBytes(random),
-          timestamp: this.#options.clock.nowMs / 1000,
-        },
-      },
-    })
+    const { schedule, random } = this.#world
+    const uuid = nextUuidBytes(random)
+    const status = {
+      task_id: { value: taskId },
+      state,
+      message,
+      source: 'SOURCE_EXECUTOR',
+      uuid,
+      timestamp: schedule.nowMs / 1000,
+    } as const
+    this.#unacknowledged.set(uuid.join(), { status })
+    if (this.#isSubscribed) this.#call({ type: 'UPDATE', update: { status } })
   }
 
   #watchIdleness(): void {
     this.#changes += 1
-    if (this.#tasks.size > 0 || this.#unacknowledged > 0) return
+    if (this.#tasks.size > 0 || this.#unacknowledged.size > 0) return
     const changes = this.#changes
     this.#world.schedule.after(IDLE_MS, () => {
       if (changes === this.#changes) this.#exit(0)
@@ -143,9 +180,9 @@ export class ExecutorProcess {
     if (!this.#isOver) this.#options.exit(waitStatus)
   }
 
-  #call(call: Pick<Call, 'type' | 'subscribe' | 'update'>): void {
+  #call(call: Pick<Call, 'type' | 'subscribe' | 'update'>): boolean {
     const { container, executorId } = this.#options
-    this.#options.call({
+    return this.#options.call({
       ...call,
       executor_id: { value: executorId },
       framework_id: { value: container.frameworkId },

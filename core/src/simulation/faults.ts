@@ -14,6 +14,8 @@ export type FaultKind =
   | 'agentCrash'
   /** An agent dies between two of its effects. */
   | 'agentKill'
+  /** A machine cannot write to its disk: its agent ends as soon as it must. */
+  | 'agentDiskFails'
   /** The connections of a machine break. */
   | 'agentBreak'
   /** A machine is cut off from everybody. */
@@ -61,7 +63,8 @@ export interface Fault {
 /** How often each kind is chosen; the others are chosen in proportion. */
 const CHANCES: Readonly<Record<FaultKind, number>> = {
   agentCrash: 3,
-  agentKill: 3,
+  agentKill: 5,
+  agentDiskFails: 1,
   agentBreak: 4,
   agentCut: 4,
   agentSlow: 2,
@@ -84,8 +87,16 @@ const CHANCES: Readonly<Record<FaultKind, number>> = {
   maintain: 1,
 }
 
-/** Kinds of the light level: no machine is lost. */
-const LIGHT: ReadonlySet<FaultKind> = new Set(['agentBreak', 'agentSlow', 'frameworkBreak', 'late', 'registrySlow'])
+/** Kinds of the light level: no machine is lost, and agents that die come back soon. */
+const LIGHT: ReadonlySet<FaultKind> = new Set([
+  'agentBreak',
+  'agentKill',
+  'agentSlow',
+  'frameworkBreak',
+  'late',
+  'masterKill',
+  'registrySlow',
+])
 
 const PER_MINUTE: Readonly<Record<FaultLevel, number>> = { none: 0, light: 2, heavy: 5 }
 const LONGEST_MS = 90_000

@@ -9,13 +9,14 @@
  * ```
  */
 
-import type { ExecutorInfo, Offer, TaskInfo, TaskStatus } from '@isthmus/proto/gen/mesos'
+import type { ExecutorInfo, Offer, OfferOperation, TaskInfo, TaskStatus } from '@isthmus/proto/gen/mesos'
 import { acceptOffers, declineOffers, killTask, type Launch, revive, suppress } from '../framework/calls.ts'
 import type { FrameworkEffect } from '../framework/effects.ts'
 import type { FrameworkState } from '../framework/framework.ts'
 import { type Needs, OfferPool } from '../framework/offers.ts'
 import { isTerminal } from '../framework/task-states.ts'
 import { TASK_LABEL } from './executor-process.ts'
+import { isOurs, makeVolume, removeVolumes } from './volumes.ts'
 import type { WorkloadFramework, WorkloadJob } from './workload.ts'
 
 /** A piece of work: one task, or a group of them. */
@@ -102,11 +103,12 @@ export class Program {
 
   #answerAgent(state: FrameworkState, offers: readonly Offer[]): FrameworkEffect[] {
     const offerIds = offers.map(({ id }) => id.value)
-    const pool = new OfferPool(offers)
+    const pool = new OfferPool(offers.map(withoutOurs))
     const launches: Launch[] = []
+    const operations = removeVolumes(offers, () => `${this.spec.name}.o${this.#sequence++}`)
     for (const [job, units] of this.#waiting) {
       while (units.length > 0 && launches.length < LAUNCHES_MAX) {
-        const launch = this.#launch(units.at(-1)!, offers[0]!, pool)
+        const launch = this.#launch(units.at(-1)!, offers[0]!, pool, operations)
         if (launch === undefined) break
         units.pop()
         launches.push(launch)
@@ -114,18 +116,21 @@ export class Program {
       if (units.length === 0) this.#waiting.delete(job)
     }
     const { refuseSeconds } = this.spec
-    if (launches.length === 0) return declineOffers(state, offerIds, refuseSeconds)
-    const accepted = acceptOffers(state, { offerIds, launches, filters: { refuse_seconds: refuseSeconds } })
+    if (launches.length + operations.length === 0) return declineOffers(state, offerIds, refuseSeconds)
+    const accepted = acceptOffers(state, { offerIds, launches, operations, filters: { refuse_seconds: refuseSeconds } })
     return accepted.ok ? accepted.value : []
   }
 
-  #launch(unit: Unit, offer: Offer, pool: OfferPool): Launch | undefined {
-    const { cpus, memoryMb, ports, seconds, exitCode, groupSize, customExecutor } = unit.job
+  /** @param operations those that have to happen before are added */
+  #launch(unit: Unit, offer: Offer, pool: OfferPool, operations: OfferOperation[]): Launch | undefined {
+    const { cpus, memoryMb, ports, seconds, exitCode, groupSize, customExecutor, volumeMb } = unit.job
     const needs = needsOf(unit.job)
     if (pool.scalar('cpus') < needs.cpus || pool.scalar('mem') < needs.memoryMb || pool.portCount < needs.portCount) {
       return undefined
     }
     if (groupSize > 1 && pool.scalar('disk') < EXECUTOR.diskMb) return undefined
+    const disk = volumeMb === 0 ? [] : (pool.take({ diskMb: volumeMb })?.resources ?? [])
+    if (volumeMb > 0 && disk.length !== 1) return undefined
     unit.tries += 1
     unit.phase = 'launched'
     unit.tasks = new Set()
@@ -135,7 +140,10 @@ export class Program {
       : { command: { value } }
     const tasks: TaskInfo[] = Array.from({ length: groupSize }, () => {
       const taskId = this.#enter(unit, offer)
-      const resources = pool.take({ cpus, memoryMb, portCount: ports })?.resources
+      const made = disk.map((one) => makeVolume(one, { id: taskId, role: this.spec.role }))
+      for (const one of made) operations.push(...one.operations)
+      const taken = pool.take({ cpus, memoryMb, portCount: ports })?.resources ?? []
+      const resources = [...taken, ...made.map(({ volume }) => volume)]
       return { name: taskId, task_id: { value: taskId }, agent_id: offer.agent_id, resources, ...what }
     })
     if (groupSize === 1) return { kind: 'tasks', tasks }
@@ -264,6 +272,11 @@ export function needsOf({ cpus, memoryMb, ports, groupSize }: WorkloadJob): Requ
 
 /** What the executor of a group needs. */
 const EXECUTOR = { cpus: 0.1, memoryMb: 32, diskMb: 10 }
+
+/** What is about to be freed cannot be used. */
+function withoutOurs(offer: Offer): Offer {
+  return { ...offer, resources: offer.resources?.filter((resource) => !isOurs(resource)) }
+}
 
 function isDone(entry: LedgerEntry, status: TaskStatus): boolean {
   if (status.state === 'TASK_FINISHED') return true

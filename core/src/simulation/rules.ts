@@ -34,7 +34,17 @@ export const RULES = [
   },
   {
     name: 'what is acknowledged is not told again',
-    meaning: 'an agent that knows of an acknowledgement never sends its update again',
+    meaning:
+      'an agent that knows of an acknowledgement never sends its update again, nor does the next one on its machine',
+  },
+  {
+    name: 'recorded before it is seen',
+    meaning: 'updates and containers of checkpointing frameworks are on the disk of their agent before they leave it',
+  },
+  {
+    name: 'tasks outlive their agent',
+    meaning:
+      'where no machine is lost, command tasks of checkpointing frameworks end by themselves or because a master says so',
   },
   { name: 'only the leader writes', meaning: 'a master that was deposed changes nothing in the registry' },
   { name: 'gone agents stay gone', meaning: 'what an operator declared gone is never registered again' },

@@ -7,6 +7,7 @@ import type { AgentMessage, MasterMessage } from '@isthmus/proto/gen/agent-link'
 import type { Call as OperatorCall } from '@isthmus/proto/gen/master'
 import type { TaskStatus } from '@isthmus/proto/gen/mesos'
 import type { Call, Event } from '@isthmus/proto/gen/scheduler'
+import type { AgentRecord } from '../agent/records.ts'
 import type { RegistryRecord } from '../master/registry.ts'
 
 /** A container as the machine it runs on sees it. */
@@ -16,6 +17,8 @@ export interface SeenContainer {
   readonly frameworkId: string
   /** Empty for an executor's own. */
   readonly taskId: string
+  /** It runs on when its agent is gone. */
+  readonly survives: boolean
 }
 
 /** One thing seen. */
@@ -50,7 +53,17 @@ export type Sighting =
   /** A message of a master has reached an agent. */
   | { readonly kind: 'agentHeard'; readonly host: string; readonly message: MasterMessage }
   | { readonly kind: 'agentStarted'; readonly host: string }
-  | { readonly kind: 'agentEnded'; readonly host: string; readonly why: string }
+  /** The process of an agent ended; `isFinal`: and everything on its machine, or it will not be recovered. */
+  | { readonly kind: 'agentEnded'; readonly host: string; readonly why: string; readonly isFinal: boolean }
+  /** An agent's journal has these now; a snapshot stands for everything before it. */
+  | {
+      readonly kind: 'agentRecorded'
+      readonly host: string
+      readonly records: readonly AgentRecord[]
+      readonly isSnapshot: boolean
+    }
+  /** An agent has asked for a container. */
+  | { readonly kind: 'containerLaunched'; readonly container: SeenContainer }
   | { readonly kind: 'containerStarted'; readonly container: SeenContainer }
   | { readonly kind: 'containerEnded'; readonly container: SeenContainer; readonly waitStatus: number }
   /** The program of a framework was told of a task. */

@@ -1,5 +1,6 @@
 import type { AgentEffect } from '../agent/effects.ts'
 import type { AgentEvent } from '../agent/events.ts'
+import type { AgentRecord } from '../agent/records.ts'
 import type { AgentState } from '../agent/state.ts'
 import type { Random } from '../base/random.ts'
 import type { MasterEffect } from '../master/effects.ts'
@@ -49,6 +50,8 @@ export interface Seams {
   readonly answersBeforeStored?: boolean
   /** A master that was deposed may write on. */
   readonly isRegistryUnfenced?: boolean
+  /** What an agent reads of its journal. */
+  readonly agentRecords?: (records: readonly AgentRecord[]) => readonly AgentRecord[]
   readonly agentEvent?: (event: AgentEvent, state: AgentState) => AgentEvent | undefined
   readonly agentEffects?: (effects: readonly AgentEffect[], event: AgentEvent) => readonly AgentEffect[]
 }

@@ -51,7 +51,17 @@ export function describe(sighting: Sighting): string | undefined {
 function describeHost(
   sighting: Extract<
     Sighting,
-    { kind: 'agentStarted' | 'agentEnded' | 'containerStarted' | 'containerEnded' | 'updateHeard' | 'fault' }
+    {
+      kind:
+        | 'agentStarted'
+        | 'agentEnded'
+        | 'agentRecorded'
+        | 'containerLaunched'
+        | 'containerStarted'
+        | 'containerEnded'
+        | 'updateHeard'
+        | 'fault'
+    }
   >,
 ): string {
   switch (sighting.kind) {
@@ -59,6 +69,10 @@ function describeHost(
       return `${sighting.host}: agent starts`
     case 'agentEnded':
       return `${sighting.host}: agent ends: ${sighting.why}`
+    case 'agentRecorded':
+      return `${sighting.host}: ${sighting.isSnapshot ? 'snapshot' : 'records'}: ${sighting.records.map(({ kind }) => kind).join(', ')}`
+    case 'containerLaunched':
+      return `${sighting.container.host}: ${sighting.container.taskId} ${sighting.container.containerId} is launched`
     case 'containerStarted':
       return `${sighting.container.host}: ${sighting.container.taskId} runs`
     case 'containerEnded':

@@ -51,7 +51,7 @@ for (const [change, message] of [
   [job({ atSeconds: 61 }), 'frameworks[0].jobs[0].atSeconds: 61 is after the 1 minutes of the workload'],
   [
     job({ groupSize: 2, exitCode: 1 }),
-    'frameworks[0].jobs[0]: groups end as one, so they have no exitCode, killAfterSeconds, ports and customExecutor',
+    'frameworks[0].jobs[0]: groups end as one, so they have no exitCode, killAfterSeconds, ports, customExecutor and volumeMb',
   ],
   [{ frameworks: [...SMALL.frameworks, ...SMALL.frameworks] }, "frameworks: the name 'batch' is there twice"],
 ] as const) {

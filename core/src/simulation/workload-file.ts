@@ -48,6 +48,7 @@ const JOB: Fields = {
   exitCode: { kind: 'number', min: 0, max: 255, isWhole: true, fallback: 0 },
   killAfterSeconds: { kind: 'number', min: 0, max: DAY_SECONDS, fallback: 0 },
   customExecutor: { kind: 'boolean', fallback: false },
+  volumeMb: { kind: 'number', min: 0, max: 1e9, fallback: 0 },
   groupSize: { kind: 'number', min: 1, max: 100, isWhole: true, fallback: 1 },
 }
 
@@ -172,10 +173,10 @@ function checkWhole({ agents, frameworks, minutes }: Workload): void {
 }
 
 function checkJob(job: WorkloadJob, agents: readonly WorkloadAgents[], minutes: number, place: string): void {
-  const { groupSize, exitCode, killAfterSeconds, ports, customExecutor, atSeconds } = job
-  if (groupSize > 1 && (exitCode > 0 || killAfterSeconds > 0 || ports > 0 || customExecutor)) {
+  const { groupSize, exitCode, killAfterSeconds, ports, customExecutor, atSeconds, volumeMb } = job
+  if (groupSize > 1 && (exitCode > 0 || killAfterSeconds > 0 || ports > 0 || customExecutor || volumeMb > 0)) {
     throw new Mistake(
-      `${place}: groups end as one, so they have no exitCode, killAfterSeconds, ports and customExecutor`,
+      `${place}: groups end as one, so they have no exitCode, killAfterSeconds, ports, customExecutor and volumeMb`,
     )
   }
   if (atSeconds > minutes * 60)

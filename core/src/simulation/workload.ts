@@ -31,6 +31,8 @@ export interface WorkloadJob {
   readonly killAfterSeconds: number
   /** They run on a custom executor, one for each framework and agent. */
   readonly customExecutor: boolean
+  /** Each has a persistent volume of this size, which is made with it and destroyed after it; 0 = none. */
+  readonly volumeMb: number
   /** Tasks of so many go on one default executor as a group; 1 = each by itself. */
   readonly groupSize: number
 }
@@ -107,7 +109,21 @@ export function generateWorkload(seed: number, size: WorkloadSize): Workload {
   const weights = used.flatMap((role) =>
     nextFraction(random) < 0.25 ? [{ atSeconds: 0, role, weight: 1 + nextInteger(random, 4) }] : [],
   )
-  return { minutes: size.minutes, agents, frameworks, quotas, weights }
+  // What is reserved counts for quota too, and would have to be told apart by all rules about it.
+  const isKeeping = quotas.length === 0 && !isCrowded && seed % 3 === 2
+  return {
+    minutes: size.minutes,
+    agents,
+    frameworks: isKeeping ? frameworks.map(keeping) : frameworks,
+    quotas,
+    weights,
+  }
+}
+
+/** Every second job keeps something in volumes; who has to destroy them goes on to want offers. */
+function keeping(framework: WorkloadFramework): WorkloadFramework {
+  const jobs = framework.jobs.map((job, at) => (at % 2 === 0 && job.groupSize === 1 ? { ...job, volumeMb: 100 } : job))
+  return { ...framework, suppresses: false, jobs }
 }
 
 /** Long tasks fill the machines; the last framework comes when they are full, so that it needs what is guaranteed to its role. */
@@ -154,6 +170,7 @@ function generateJob(random: Random, size: WorkloadSize, cpus: number): Workload
     exitCode: chance(0.1) ? 3 : 0,
     killAfterSeconds: chance(0.15) ? 1 + nextInteger(random, 5) : 0,
     customExecutor: chance(0.2),
+    volumeMb: 0,
     groupSize: 1,
   }
   return chance(0.15) ? grouped(job) : job
@@ -170,6 +187,7 @@ function grouped(job: WorkloadJob): WorkloadJob {
     exitCode: 0,
     killAfterSeconds: 0,
     customExecutor: false,
+    volumeMb: 0,
     groupSize: 2,
   }
 }

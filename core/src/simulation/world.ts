@@ -289,8 +289,9 @@ export class World implements Surroundings {
   /** Whether neither master nor agents have anything left of the work. */
   #isQuiet(): boolean {
     const master = this.#master.state
-    if (master === undefined || this.agents.some(({ state }) => state === undefined || state.frameworks.size > 0))
-      return false
+    const isIdle = ({ state }: AgentHost): boolean =>
+      state !== undefined && state.frameworks.size === 0 && state.total.reserved().isEmpty
+    if (master === undefined || !this.agents.every(isIdle)) return false
     return [...master.frameworks.values()].every(
       (framework) => framework.tasks.size === 0 && framework.executors.size === 0,
     )
@@ -318,12 +319,15 @@ export class World implements Surroundings {
     )
     const down = this.agents.filter(({ isUp }) => !isUp).map(({ host }) => `${host} is down`)
     const tasks = frameworks.flatMap(({ tasks }) => [...tasks.values()].map(({ id, state }) => `${id} ${state}`))
+    const reserved = this.agents.flatMap(({ host, state }) => {
+      return state?.total.reserved().isEmpty === false ? [`${host} has ${state.total.reserved()}`] : []
+    })
     const onAgents = this.agents.flatMap(({ host, state }) =>
       [...(state?.frameworks.values() ?? [])].map(({ frameworkId, tasks, updates }) => {
         return `${host} keeps ${frameworkId} with ${tasks.size} tasks and ${updates.size} updates`
       }),
     )
-    return `left after ${QUIET_MS / 1000} s: ${[...tasks, ...inMaster, ...down, ...onAgents].slice(0, 5).join(', ')}`
+    return `left after ${QUIET_MS / 1000} s: ${[...tasks, ...inMaster, ...down, ...reserved, ...onAgents].slice(0, 5).join(', ')}`
   }
 
   #report(): WorldReport {

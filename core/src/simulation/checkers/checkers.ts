@@ -5,10 +5,12 @@ import { Books } from './books.ts'
 import type { Checker } from './checker.ts'
 import { ContainerChecker } from './container-checker.ts'
 import { LivenessChecker } from './liveness-checker.ts'
+import { RecordChecker } from './record-checker.ts'
 import { ReignChecker } from './reign-checker.ts'
 import { ResourceChecker } from './resource-checker.ts'
 import { SchedulerSide } from './scheduler-side.ts'
 import { StoryChecker } from './story-checker.ts'
+import { SurvivalChecker } from './survival-checker.ts'
 import { TalkChecker } from './talk-checker.ts'
 import { UpdateChecker } from './update-checker.ts'
 
@@ -28,6 +30,8 @@ export function allCheckers(world: World): readonly Checker[] {
     new ReignChecker(books),
     new UpdateChecker(books),
     new StoryChecker(),
+    new RecordChecker(),
+    ...(world.options.faults === 'heavy' ? [] : [new SurvivalChecker()]),
     containers,
     new LivenessChecker(books, world.frameworks),
     new TalkChecker(),

@@ -35,6 +35,10 @@ export class ContainerChecker implements Checker {
   readonly #started = new Set<string>()
   /** What each task was launched with, by `framework task`. */
   readonly #needs = new Map<string, Resources>()
+  /** Containers that are killed because their agent is gone. */
+  readonly #orphans = new Set<string>()
+  /** Machines without an agent. */
+  readonly #down = new Set<string>()
   readonly #ended = new Map<string, Ended>()
   readonly #told = new Map<string, TaskStatus>()
   /** Link → machine, for all masters. */
@@ -60,7 +64,7 @@ export class ContainerChecker implements Checker {
         this.#ended.set(keyOf(sighting.container), {
           container: sighting.container,
           waitStatus: sighting.waitStatus,
-          isCrash: false,
+          isCrash: this.#orphans.has(sighting.container.containerId),
           isDoomed: this.#doomed.has(sighting.container.containerId),
         })
         return
@@ -70,8 +74,11 @@ export class ContainerChecker implements Checker {
       case 'called':
         this.#called(sighting.streamId, sighting.call, atMs)
         return
+      case 'agentStarted':
+        this.#down.delete(sighting.host)
+        return
       case 'agentEnded':
-        this.#agentEnded(sighting.host)
+        this.#agentEnded(sighting.host, sighting.isFinal)
         return
       case 'agentSaid':
         this.#checkEndSaid(sighting.linkId, sighting.message)
@@ -188,6 +195,7 @@ export class ContainerChecker implements Checker {
     )
     mustHold(!this.#told.has(key), 'a task ends once', () => `${container.taskId} runs after its end was told`)
     this.#started.add(key)
+    if (!container.survives && this.#down.has(container.host)) this.#orphans.add(container.containerId)
     let containers = this.#running.get(container.host)
     if (containers === undefined) {
       containers = new Map()
@@ -212,9 +220,15 @@ export class ContainerChecker implements Checker {
     })
   }
 
-  #agentEnded(host: string): void {
+  /** What does not survive the process cannot be told any more; what does is told by the next one. */
+  #agentEnded(host: string, isFinal: boolean): void {
+    this.#down.add(host)
+    for (const { containerId, survives } of this.#running.get(host)?.values() ?? []) {
+      if (isFinal || !survives) this.#orphans.add(containerId)
+    }
     for (const [key, ended] of this.#ended) {
-      if (ended.container.host === host && !this.#told.has(key)) this.#ended.set(key, { ...ended, isCrash: true })
+      const isLost = ended.container.host === host && !this.#told.has(key)
+      if (isLost && (isFinal || !ended.container.survives)) this.#ended.set(key, { ...ended, isCrash: true })
     }
   }
 
@@ -236,7 +250,7 @@ export class ContainerChecker implements Checker {
     if (isAgents) this.#told.set(key, status)
     const ended = this.#ended.get(key)
     if (!isAgents || ended === undefined || ended.isCrash) return
-    const expected = statesOf(ended.waitStatus)
+    const expected = statesOf(ended.waitStatus, ended.container)
     mustHold(
       expected.includes(state),
       'ends are true',
@@ -250,8 +264,11 @@ function keyOf({ frameworkId, taskId }: SeenContainer): string {
 }
 
 /** What a wait status may be called: who was killed may have ended by itself before. */
-function statesOf(waitStatus: number): readonly string[] {
-  if (waitStatus === 0) return ['TASK_FINISHED', 'TASK_KILLED']
+function statesOf(waitStatus: number, { containerId, taskId }: SeenContainer): readonly string[] {
+  // What only a custom executor knew is lost with it.
+  const isCustom = containerId.endsWith(`.${taskId}`)
+  if (waitStatus === 0 && !isCustom) return ['TASK_FINISHED', 'TASK_KILLED']
+  if (waitStatus === 0) return ['TASK_FINISHED', 'TASK_KILLED', 'TASK_FAILED', 'TASK_LOST', 'TASK_GONE']
   // The last three when its executor ended under it.
   return ['TASK_FAILED', 'TASK_KILLED', 'TASK_LOST', 'TASK_GONE', 'TASK_DROPPED']
 }
