@@ -57,6 +57,14 @@ const cases: readonly Case[] = [
     ends: 1,
     expected: [],
   },
+  {
+    name: 'an end that nobody saw, as the launcher had been killed',
+    lines: [launched, told('TASK_RUNNING'), told('TASK_FAILED')],
+    starts: 1,
+    ends: 1,
+    isExcused: true,
+    expected: [],
+  },
   { name: 'a kill', lines: [launched, killed, told('TASK_KILLED')], starts: 1, expected: [] },
   {
     name: 'a kill that came too late',

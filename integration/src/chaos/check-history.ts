@@ -137,8 +137,9 @@ function checkTask(task: LedgerTask, { starts, ends }: History, excuses: Excuses
   const isExcused = excuses.agentIds.has(task.agentId)
   if (endCount > 0) {
     const own: TaskState = task.exitCode === 0 ? 'TASK_FINISHED' : 'TASK_FAILED'
-    // A kill may come too late, and too late to be known as such.
-    const isTrue = last === own || (last === 'TASK_KILLED' && wasKilled) || (isExcused && isLost(task))
+    // A kill may come too late, and too late to be known as such; without its launcher nobody sees how a task ends.
+    const isTrue =
+      last === own || (last === 'TASK_KILLED' && wasKilled) || (isExcused && (isLost(task) || last === 'TASK_FAILED'))
     if (!isTrue) problems.push(`${taskId}: ran to its end with exit code ${task.exitCode}, told ${told}`)
     return problems
   }

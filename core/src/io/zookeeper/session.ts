@@ -313,7 +313,7 @@ function fail(error: unknown, what: string): IoError {
     return new IoError('CONNECTION_LOST', message, { cause: error })
   }
   if (code === Exception.NO_AUTH || code === Exception.AUTH_FAILED) {
-    return new IoError('REFUSED', message, { cause: error })
+    return new IoError('REFUSED', `${message} (is the user and password of the zk:// URL right?)`, { cause: error })
   }
   return new IoError('OTHER', message, { cause: error })
 }
