@@ -31,7 +31,9 @@ export function isthmus(
   argv: readonly string[],
   env: Readonly<Record<string, string>> = {},
 ): Program {
-  return program(t, [process.execPath, '--conditions=source', ENTRY, ...argv], env)
+  const isPlaceless = argv[0] === 'agent' && !argv.some((arg) => arg.startsWith('--runtime_dir'))
+  const own: Record<string, string> = isPlaceless ? { MESOS_RUNTIME_DIR: temporaryFolder(t) } : {}
+  return program(t, [process.execPath, '--conditions=source', ENTRY, ...argv], { ...own, ...env })
 }
 
 /** Starts any command in a process group of its own. */
@@ -91,7 +93,8 @@ export function program(
 /** A folder that is removed at the end of the test. */
 export function temporaryFolder(t: ExecutionContext): string {
   const folder = mkdtempSync(join(tmpdir(), 'isthmus-test-'))
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+  // What was killed may write into it for a moment.
+  t.teardown(() => rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 }))
   return folder
 }
 
