@@ -9,6 +9,7 @@ import type { AgentEvent } from '../agent/events.ts'
 import type { MasterEffect } from '../master/effects.ts'
 import type { MasterEvent } from '../master/events.ts'
 import type { MasterState } from '../master/state.ts'
+import { RECOVERY_DEFECTS } from './recovery-defects.ts'
 import type { RuleName } from './rules.ts'
 import type { Seams } from './surroundings.ts'
 
@@ -215,6 +216,7 @@ export const DEFECTS: readonly Defect[] = [
     rules: ['gone agents stay gone'],
     seams: () => ({ masterMade: ({ registry }) => registry.gone.clear() }),
   },
+  ...RECOVERY_DEFECTS,
 ]
 
 /** The defect of this name. */
