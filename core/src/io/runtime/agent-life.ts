@@ -131,7 +131,7 @@ function openShell(life: AgentLifeOptions, end: (how: End) => void): AgentShell 
 
 /** Returns how to listen no more. */
 function onSignals(
-  { isEmbedded }: AgentLifeOptions,
+  { isEmbedded, log }: AgentLifeOptions,
   { shell, end }: { readonly shell: AgentShell; readonly end: (how: End) => void },
 ): () => void {
   const terminate = (): void => {
@@ -139,7 +139,11 @@ function onSignals(
     // Out of patience: what is left ends with the launcher.
     setTimeout(() => end({ code: 1, isLeaving: false }), STOP_PATIENCE_MS).unref()
   }
-  const stop = (): void => (isEmbedded ? terminate() : end({ code: 0, isLeaving: true }))
+  const leave = (): void => {
+    log.info('agent leaves; what checkpointing frameworks run goes on', { containers: shell.state.containers.size })
+    end({ code: 0, isLeaving: true })
+  }
+  const stop = (): void => (isEmbedded ? terminate() : leave())
   onStopSignals(stop, () => process.exit(FORCED_EXIT_CODE))
   process.on('SIGUSR1', terminate)
   return () => void process.off('SIGUSR1', terminate)
