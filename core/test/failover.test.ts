@@ -1,4 +1,4 @@
-import { readlinkSync, writeFileSync } from 'node:fs'
+import { readFileSync, readlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { type Endpoint, parseEndpoint } from '../src/io/http/client.ts'
@@ -106,4 +106,38 @@ test('an agent waits for a master that is not there yet', async (t) => {
   await startMaster(t, workDir, port)
   await agent.said(/^ready /m)
   t.pass()
+})
+
+test('a master to which too many agents do not come back ends and says which; the registry keeps them', async (t) => {
+  const workDir = temporaryFolder(t)
+  const first = await startMaster(t, workDir)
+  const agent = startAgent(t, first.master)
+  await agent.said(/^ready /m)
+  const [known] = ((await getJson(first.master, '/slaves')) as Agents).slaves
+  for (const { child, ended } of [agent, first.program]) {
+    child.kill('SIGKILL')
+    await ended
+  }
+  const limits = ['--agent_reregister_timeout=1secs', '--recovery_agent_removal_limit=50%']
+  const second = isthmus(t, ['master', '--ip=127.0.0.1', '--port=0', `--work_dir=${workDir}`, ...limits])
+  t.is(await second.ended, 1)
+  t.regex(second.stderr(), /1 of 1 agents of the registry did not come back within 1 s/)
+  t.true(second.stderr().includes(known!.id), second.stderr())
+  t.regex(readFileSync(join(workDir, 'registry', 'records'), 'utf8'), /"agentAdmitted"/)
+})
+
+test('a master with a damaged registry does not start, says where it is, and leaves it as it is', async (t) => {
+  const workDir = temporaryFolder(t)
+  const first = await startMaster(t, workDir)
+  first.program.child.kill('SIGTERM')
+  await first.program.ended
+  const records = join(workDir, 'registry', 'records')
+  writeFileSync(records, 'isthmus-registry 2\n01234567 [damaged]\n')
+  const second = isthmus(t, ['master', '--ip=127.0.0.1', '--port=0', `--work_dir=${workDir}`])
+  t.true((await second.ended) !== 0)
+  t.true(
+    second.stderr().includes(`the file ${records} is damaged in line 2 of 2; nothing was changed`),
+    second.stderr(),
+  )
+  t.is(readFileSync(records, 'utf8'), 'isthmus-registry 2\n01234567 [damaged]\n')
 })
