@@ -385,6 +385,25 @@ test('safety_: whatever is replaced, YARN is never told more than is held and no
   )
 })
 
+test('safety_: no container is lost because something was replaced', (t) => {
+  const harmless = command.filter(({ kind }) => kind !== 'crash' && kind !== 'wantBack')
+  t.notThrows(() =>
+    fc.assert(
+      fc.property(fc.array(harmless, { maxLength: 40 }), (commands) => {
+        const world = new World({
+          agents: [
+            { cpus: 4, memoryMb: 8192 },
+            { cpus: 6, memoryMb: 12_000 },
+          ],
+        })
+        for (const next of commands) run(world, next)
+        return world.lostContainers === 0
+      }),
+      { numRuns: 200 },
+    ),
+  )
+})
+
 /** Every daemon that runs is known, and every one that serves is as large in YARN as what is held for it. */
 function checkSettled(world: World): void {
   for (const { info, state } of world.tasks.values()) {

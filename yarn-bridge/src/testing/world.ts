@@ -52,6 +52,8 @@ export class World {
   /** NodeManagers whose daemon never registers, by host name. */
   readonly deafHosts = new Set<string>()
   rmIsUp = true
+  /** Containers that ended with their NodeManager or were killed by YARN. */
+  lostContainers = 0
   rmStartedAtMs = 1
   /** Status updates do not arrive while it is set. */
   areUpdatesHeld = false
@@ -494,6 +496,7 @@ export class World {
   #loseContainer(container: ModelNode['containers'][number]): void {
     const application = this.applications.get(container.applicationId)
     if (application === undefined) return
+    this.lostContainers += 1
     if (container.isMaster) application.masterNodeId = undefined
     const row = application.waiting.find((request) => request.isMaster === container.isMaster)
     if (row !== undefined) row.count += 1
