@@ -312,6 +312,7 @@ const command = fc.oneof(
   fc.record({ kind: fc.constant('restartBridge' as const) }),
   fc.record({ kind: fc.constant('hold' as const) }),
   fc.record({ kind: fc.constant('release' as const), isTwice: fc.boolean() }),
+  fc.record({ kind: fc.constant('late' as const), isLate: fc.boolean() }),
   fc.record({ kind: fc.constant('age' as const), ticks: fc.integer({ min: 0, max: 3 }) }),
   fc.record({ kind: fc.constant('flex' as const), delta: fc.integer({ min: -2, max: 2 }) }),
   fc.record({
@@ -352,6 +353,9 @@ function run(world: World, next: Command): void {
       return
     case 'release':
       return world.releaseUpdates(next.isTwice)
+    case 'late':
+      world.areCallsLate = next.isLate
+      return
     case 'age':
       world.sampleAgeTicks = next.ticks
       return
@@ -376,6 +380,7 @@ test('safety_: whatever is replaced, YARN is never told more than is held and no
         })
         for (const next of commands) run(world, next)
         world.sampleAgeTicks = 0
+        world.areCallsLate = false
         world.releaseUpdates(false)
         world.tick(200)
         checkSettled(world)

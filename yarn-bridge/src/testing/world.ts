@@ -57,6 +57,8 @@ export class World {
   rmStartedAtMs = 1
   /** Status updates do not arrive while it is set. */
   areUpdatesHeld = false
+  /** Calls to RM and master are done, and answered, only after the next look at the RM. */
+  areCallsLate = false
   /** How old a look at the RM is when it arrives. */
   sampleAgeTicks = 0
   readonly #agents: ModelAgent[]
@@ -70,6 +72,7 @@ export class World {
   readonly #policy: Partial<Policy> | undefined
   readonly #inbox: Event[] = []
   readonly #answers: BridgeEvent[] = []
+  readonly #late: (() => void)[] = []
   readonly #heldUpdates: Event[] = []
   readonly #samples: { readonly atMs: number; readonly sample: RmSample }[] = []
   #bridges = 0
@@ -144,6 +147,7 @@ export class World {
     this.#offers.clear()
     this.#inbox.splice(0)
     this.#answers.splice(0)
+    this.#late.splice(0)
     this.#isSuppressed = false
     this.state = this.#createBridge('F')
     this.post({ kind: 'started', atMs: this.atMs, ...this.#listing() })
@@ -181,6 +185,8 @@ export class World {
       this.#schedule()
       if (this.rmIsUp) this.#look()
       else this.post({ kind: 'rmFailed', atMs: this.atMs, message: 'connection refused' })
+      for (const call of this.#late.splice(0)) call()
+      this.#settle()
     }
   }
 
@@ -208,6 +214,11 @@ export class World {
 
   post(event: BridgeEvent): void {
     this.#perform(step(this.state, event))
+    this.#settle()
+  }
+
+  /** Lets everything said so far arrive. */
+  #settle(): void {
     for (;;) {
       const next = this.#inbox.shift()
       const answer = next === undefined ? this.#answers.shift() : undefined
@@ -383,9 +394,9 @@ export class World {
   #perform(effects: readonly BridgeEffect[]): void {
     for (const effect of effects) {
       this.effects.push(effect)
-      if (effect.kind === 'setNodeResource') this.#setNodeResource(effect)
+      if (effect.kind === 'setNodeResource') this.#later(() => this.#setNodeResource(effect))
       if (effect.kind === 'saveWishes') this.#wishes = effect.wishes
-      if (effect.kind === 'readFleet') this.#answers.push({ kind: 'fleetRead', atMs: this.atMs, ...this.#listing() })
+      if (effect.kind === 'readFleet') this.#readFleet()
       if (effect.kind !== 'framework') continue
       if (effect.effect.kind === 'openStream') {
         this.#inbox.push({
@@ -395,6 +406,17 @@ export class World {
       }
       if (effect.effect.kind === 'sendCall') this.#call(effect.effect.call)
     }
+  }
+
+  #later(call: () => void): void {
+    if (this.areCallsLate) this.#late.push(call)
+    else call()
+  }
+
+  /** What it tells is as old as the question. */
+  #readFleet(): void {
+    const listing = this.#listing()
+    this.#later(() => this.#answers.push({ kind: 'fleetRead', atMs: this.atMs, ...listing }))
   }
 
   #setNodeResource(effect: Extract<BridgeEffect, { kind: 'setNodeResource' }>): void {
