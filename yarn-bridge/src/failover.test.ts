@@ -6,6 +6,7 @@ import fc from 'fast-check'
 import { MISSING_MAX_MS, RM_SETTLE_MS } from './rm-changes.ts'
 import { times } from './samples.ts'
 import { labelOf } from './task.ts'
+import { MINIMUM } from './testing/model.ts'
 import { World } from './testing/world.ts'
 
 const ONE_GB = { memoryMb: 1024, vcores: 1 }
@@ -275,14 +276,35 @@ test('a deadline is told to a new ResourceManager although the size is right alr
   t.true((node?.killAtMs ?? 0) <= world.atMs + 55_000)
 })
 
-test('a look that began before a size was taken gives nothing up', (t) => {
-  const world = new World({ policy: { quietMs: 5_000 } })
-  const id = world.submit(ONE_GB, 3)
-  world.tick(8)
-  world.finish(id)
-  world.submit(ONE_GB, 0)
-  world.sampleAgeTicks = 3
-  t.notThrows(() => world.tick(60))
+for (const { title, beganBeforeMs, beingTold, stops } of [
+  { title: 'that began before the last size was taken', beganBeforeMs: 1, beingTold: undefined, stops: false },
+  { title: 'while a size is on its way', beganBeforeMs: 0, beingTold: MINIMUM, stops: false },
+  { title: 'that began afterwards', beganBeforeMs: 0, beingTold: undefined, stops: true },
+]) {
+  test(`a look ${title} ${stops ? 'ends' : 'does not end'} a drain`, (t) => {
+    const world = new World()
+    world.flex('small', 1)
+    world.tick(8)
+    const manager = onlyManager(world)
+    for (const node of world.nodes.values()) node.total = MINIMUM
+    manager.phase = 'draining'
+    manager.answeredAtMs = world.atMs
+    manager.beingTold = beingTold
+    const beganAtMs = world.atMs - beganBeforeMs
+    world.post({ kind: 'rmSampled', atMs: world.atMs, beganAtMs, sample: world.sample() })
+    t.is(stopped(world).length, stops ? 1 : 0)
+  })
+}
+
+test('a NodeManager that ended while the master was asked is not found again', (t) => {
+  const world = busyWorld()
+  world.restartBridge()
+  world.areCallsLate = true
+  const manager = onlyManager(world)
+  update(world, { baseTaskId: 'stranger', agentId: 'A0' }, 'TASK_RUNNING')
+  world.crash([...world.nodes.keys()][0] ?? '')
+  world.tick(3)
+  t.false(world.state.nodeManagers.has(manager.id))
 })
 
 function update(world: World, { baseTaskId, agentId }: { baseTaskId: string; agentId: string }, state: string): void {
