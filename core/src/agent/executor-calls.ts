@@ -2,6 +2,7 @@
 
 import type { MasterMessageFrameworkMessage } from '@isthmus/proto/gen/agent-link'
 import type { Call } from '@isthmus/proto/gen/executor'
+import type { TaskStatus } from '@isthmus/proto/gen/mesos'
 import { isUuid } from '@isthmus/proto/ids'
 import { nextUuid } from '../base/random.ts'
 import { isTerminal } from '../framework/task-states.ts'
@@ -155,11 +156,11 @@ function enterUpdate(
 ): void {
   const taskId = status.task_id.value
   const stream = framework.updates.get(taskId)
-  const pending = stream?.pending ?? []
+  const isSame = ({ uuid }: TaskStatus): boolean => equalBytes(uuid, status.uuid)
   // The same again, because its acknowledgement was lost.
   const task = executor.tasks.get(taskId)
   const told = task ?? executor.completedTasks.findLast(({ info }) => info.task_id.value === taskId)
-  if ([...pending, ...(told?.statuses ?? [])].some(({ uuid }) => equalBytes(uuid, status.uuid))) return
+  if (stream?.pending.some(isSame) === true || told?.statuses.some(isSame) === true) return
   if (task === undefined) {
     const { executorId } = executor
     if (findTask(turn.state, framework.frameworkId, taskId) !== undefined) {

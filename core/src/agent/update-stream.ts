@@ -80,5 +80,8 @@ export function completeTask(framework: AgentFramework | undefined, executor: Ex
 
 /** Says whether two uuids are the same. */
 export function equalBytes(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
-  return a !== undefined && b !== undefined && a.length === b.length && a.every((byte, at) => byte === b[at])
+  if (a === undefined || b === undefined || a.length !== b.length) return false
+  // A loop: this is asked for each status that is kept of a task, at each update.
+  for (let at = 0; at < a.length; at++) if (a[at] !== b[at]) return false
+  return true
 }
