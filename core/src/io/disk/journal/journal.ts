@@ -155,7 +155,16 @@ export class Journal {
   /** Writes until nothing waits; never throws. */
   async #writeAll(): Promise<void> {
     try {
-      while (this.#waiting.length > 0) await this.#writeGroup()
+      let written: readonly Waiting[] = []
+      while (this.#waiting.length > 0 || written.length > 0) {
+        const group = this.#waiting
+        this.#waiting = []
+        // The disk shall not wait while those are told whose records it has.
+        const writing = group.length > 0 ? this.#write(group) : undefined
+        this.#tell(written)
+        await writing
+        written = group
+      }
     } catch (error) {
       this.#hasFailed = true
       this.#waiting = []
@@ -165,23 +174,23 @@ export class Journal {
     this.#writing = undefined
   }
 
-  async #writeGroup(): Promise<void> {
-    const group = this.#waiting
-    this.#waiting = []
+  #tell(written: readonly Waiting[]): void {
+    for (const { records } of written) for (const record of records) this.#pendingBytes -= framedLength(record)
+    for (const { durable } of written) durable()
+  }
+
+  async #write(group: readonly Waiting[]): Promise<void> {
     const at = group.findLastIndex(({ isSnapshot }) => isSnapshot)
     // What is before a snapshot is in it.
     if (at !== -1) await this.#beginSegment(group[at]!.records)
     const records = group.slice(at + 1).flatMap((waiting) => waiting.records)
-    if (records.length > 0) {
-      const { file, end: offset, salt } = this.#segment
-      const bytes = encodeWrite(records, { offset, salt })
-      await file.append(bytes)
-      await file.sync()
-      this.#syncs += 1
-      this.#segment.end += bytes.length
-    }
-    for (const one of group) for (const record of one.records) this.#pendingBytes -= framedLength(record)
-    for (const { durable } of group) durable()
+    if (records.length === 0) return
+    const { file, end: offset, salt } = this.#segment
+    const bytes = encodeWrite(records, { offset, salt })
+    await file.append(bytes)
+    await file.sync()
+    this.#syncs += 1
+    this.#segment.end += bytes.length
   }
 
   async #beginSegment(snapshot: readonly Uint8Array[]): Promise<void> {
