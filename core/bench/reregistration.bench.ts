@@ -18,10 +18,12 @@ import { createFramework } from '../src/framework/framework.ts'
 import type { Endpoint } from '../src/io/http/client.ts'
 import { decodeMessage, encodeMessage } from '../src/io/http/messages.ts'
 import { FrameworkRunner } from '../src/io/runtime/framework-runner.ts'
-import { registryFile } from '../src/io/runtime/registry-file.ts'
+import { readRegistryFile, registryFile } from '../src/io/runtime/registry-file.ts'
+import { deflated } from '../src/io/zookeeper/registry-parts.ts'
 import type { MasterEffect } from '../src/master/effects.ts'
 import { createMaster, step } from '../src/master/master.ts'
 import { masterOptions } from '../src/master/options.ts'
+import { registrySnapshot, replayRegistry } from '../src/master/registry.ts'
 import { cpuMs, rssMb, serve } from './launch-run.ts'
 import { frameworkOf, type ReturningPool, registryOf, returnsOf } from './returning-agents.ts'
 import type { ClientOrder } from './returning-client.ts'
@@ -117,7 +119,8 @@ async function overHttp(pool: ReturningPool): Promise<Round> {
   const { agents, tasks } = await countsOf(endpoint)
   expect(agents === pool.agents && tasks === pool.agents * pool.tasksPerAgent, `all are back: ${agents}, ${tasks}`)
   const written = readFileSync(join(folder, 'registry', 'records'), 'utf8')
-  expect(written === registryFile(registryOf(pool)), 'nothing was written')
+  const shortest = registryFile(registrySnapshot(replayRegistry(registryOf(pool))))
+  expect(written === shortest, 'nothing was written')
   for (const client of clients) client.send('stop')
   const ended = new Promise((resolve) => child.once('exit', resolve))
   child.kill('SIGTERM')
@@ -193,6 +196,29 @@ function print(name: string, pool: ReturningPool, rounds: readonly Round[]): voi
   process.stdout.write(`${JSON.stringify(line)}\n`)
 }
 
+/** What 20,000 agents are on disk and in ZooKeeper, and how long a new leader reads them. */
+async function registry(): Promise<void> {
+  const records = registryOf(poolOf(20_000, false))
+  const writing = performance.now()
+  const file = Buffer.from(registryFile(records))
+  const writeMs = performance.now() - writing
+  const small = await deflated(file.toString())
+  const reading = performance.now()
+  const read = readRegistryFile(file)
+  expect(read.kind === 'records' && replayRegistry(read.records).admitted.size === 20_000, 'all agents are read')
+  const readMs = performance.now() - reading
+  const facts = { agents: 20_000, fileMb: rounded(file.length / 1e6), deflatedMb: rounded(small.length / 1e6) }
+  const line = {
+    name: 'a registry',
+    ...facts,
+    writeMs: rounded(writeMs),
+    readMs: rounded(readMs),
+    node: process.version,
+  }
+  process.stdout.write(`${JSON.stringify(line)}\n`)
+}
+
+await registry()
 // Each process that is started is ended with this one.
 process.setMaxListeners(100)
 for (const agents of SIZES) {
