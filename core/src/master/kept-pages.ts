@@ -21,17 +21,6 @@ export function checkKeptPages(state: MasterState): void {
   }
 }
 
-/** Characters of tasks that a master keeps. */
-export function keptLength({ frameworks, completedFrameworks }: MasterState): number {
-  let length = 0
-  for (const { tasks, unreachableTasks, completedTasks } of [...frameworks.values(), ...completedFrameworks.values()]) {
-    for (const { kept } of [...tasks.values(), ...unreachableTasks.values(), ...completedTasks]) {
-      length += kept?.text.length ?? 0
-    }
-  }
-  return length
-}
-
 function checkSame(kept: LazyList, fresh: readonly JsonObject[], what: string): void {
   const texts = Array.from(kept, (one) => (one instanceof JsonText ? one.text : JSON.stringify(one)))
   for (const [at, object] of fresh.entries()) {

@@ -3,5 +3,5 @@
 /** Characters that are kept at most. */
 export const KEPT_MAX = 128 * 2 ** 20
 
-/** What is kept now; tasks that leave the books take their text along. */
+/** What is kept now, or somewhat more: views-kept.ts counts anew now and then. */
 export const keptTexts = { length: 0 }

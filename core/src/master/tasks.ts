@@ -142,6 +142,7 @@ export function removeTask(
     complete(turn, framework, task)
     return
   }
+  forgetText(framework.unreachableTasks.get(task.id))
   framework.unreachableTasks.set(task.id, task)
   if (framework.unreachableTasks.size <= options.maxUnreachableTasksPerFramework) return
   const oldest = framework.unreachableTasks.values().next().value

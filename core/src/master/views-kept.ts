@@ -38,6 +38,24 @@ class ChangedTask {
   }
 }
 
+/** Pages with all tasks between two counts. */
+const PAGES_PER_COUNT = 64
+let pages = 0
+
+/** To be called for each page with all tasks: counts anew, now and then, what is kept, since some tasks leave the books unseen. */
+export function countKept({ frameworks, completedFrameworks }: MasterState): void {
+  pages += 1
+  if (pages % PAGES_PER_COUNT !== 0) return
+  keptTexts.length = 0
+  for (const all of [frameworks, completedFrameworks]) {
+    for (const { tasks, unreachableTasks, completedTasks } of all.values()) {
+      for (const list of [tasks.toArray(), unreachableTasks.values(), completedTasks]) {
+        for (const { kept } of list) keptTexts.length += kept?.text.length ?? 0
+      }
+    }
+  }
+}
+
 /** Tasks as they are now. */
 export function taskList(tasks: Iterable<MasterTask>): LazyList {
   const now: (JsonText | ChangedTask)[] = []

@@ -7,7 +7,7 @@ import { masterPid } from './options.ts'
 import type { Agent, Framework, MasterState, MasterTask } from './state.ts'
 import { agentObject, seenAgent } from './views-agents.ts'
 import { frameworkList, frameworkSummary } from './views-frameworks.ts'
-import { agentList } from './views-kept.ts'
+import { agentList, countKept } from './views-kept.ts'
 import { reservedFull, unreservedList } from './views-resources.ts'
 
 /** The page /state. */
@@ -15,6 +15,7 @@ export function statePage(state: MasterState): JsonObject {
   const { options } = state
   const { build, masterId, hostname, port } = options
   const agents = [...state.agents.values()]
+  countKept(state)
   return {
     version: options.version,
     git_sha: build.gitSha,
