@@ -64,7 +64,7 @@ export function deliverKills(turn: Turn, executor: Executor): void {
 
 /** Why a custom executor's task will have ended; the first cause counts. */
 export function blame(turn: Turn, executor: Executor, task: AgentTask, cause: EndCause | undefined): void {
-  if (cause === undefined || task.endCause !== undefined) return
+  if (cause === undefined || task.endCause !== undefined || task.phase === 'ended') return
   task.endCause = cause
   record(turn, frameworkOf(turn.state, executor), taskEndingRecord(task))
 }

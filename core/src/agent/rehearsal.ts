@@ -8,7 +8,7 @@ import { step } from './agent.ts'
 import type { AgentEffect } from './effects.ts'
 import type { AgentEvent, CheckOutcome } from './events.ts'
 import { checkInvariants } from './invariants.ts'
-import { AGENT_CAPABILITIES, AGENT_DEFAULTS, REGISTRATION_BACKOFF_MAX_MS } from './options.ts'
+import { AGENT_CAPABILITIES, AGENT_DEFAULTS, type AgentOptions, REGISTRATION_BACKOFF_MAX_MS } from './options.ts'
 import { createAgent } from './state.ts'
 
 /** A framework that wants nothing special. */
@@ -30,10 +30,9 @@ export const REGISTERED: MasterMessage = {
   },
 }
 
-/** An agent with its clock; timers fire when time passes them, invariants are checked after each step. */
-export class Rehearsal {
-  atMs = 0
-  readonly state = createAgent({
+/** What a rehearsed agent is told. */
+export function rehearsedOptions(): AgentOptions {
+  return {
     ...AGENT_DEFAULTS,
     info: {
       hostname: 'host',
@@ -46,12 +45,18 @@ export class Rehearsal {
     workDir: '/work',
     seed: 1,
     startedAtMs: 0,
-  })
+  }
+}
+
+/** An agent with its clock; timers fire when time passes them, invariants are checked after each step. */
+export class Rehearsal {
+  atMs = 0
+  state = createAgent(rehearsedOptions())
   readonly effects: AgentEffect[] = []
   /** While true, `stored()` says when the disk has followed. */
   holdsDisk = false
   #reports = 0
-  readonly #timers = new Map<string, Extract<AgentEffect, { kind: 'setTimer' }>>()
+  protected readonly pendingTimers = new Map<string, Extract<AgentEffect, { kind: 'setTimer' }>>()
 
   constructor() {
     this.post({ kind: 'masterDetected', atMs: 0 })
@@ -66,8 +71,8 @@ export class Rehearsal {
     const effects = step(this.state, event)
     for (const effect of effects) {
       this.effects.push(effect)
-      if (effect.kind === 'setTimer') this.#timers.set(effect.key, effect)
-      if (effect.kind === 'cancelTimer') this.#timers.delete(effect.key)
+      if (effect.kind === 'setTimer') this.pendingTimers.set(effect.key, effect)
+      if (effect.kind === 'cancelTimer') this.pendingTimers.delete(effect.key)
     }
     checkInvariants(this.state)
     if (!this.holdsDisk && effects.some(({ kind }) => kind === 'storeResources')) this.stored()
@@ -81,15 +86,17 @@ export class Rehearsal {
 
   /** Timers that are set. */
   get timers(): string[] {
-    return [...this.#timers.keys()]
+    return [...this.pendingTimers.keys()]
   }
 
   pass(forMs: number): void {
     const untilMs = this.atMs + forMs
     for (;;) {
-      const due = [...this.#timers.values()].filter(({ atMs }) => atMs <= untilMs).sort((a, b) => a.atMs - b.atMs)[0]
+      const due = [...this.pendingTimers.values()]
+        .filter(({ atMs }) => atMs <= untilMs)
+        .sort((a, b) => a.atMs - b.atMs)[0]
       if (due === undefined) break
-      this.#timers.delete(due.key)
+      this.pendingTimers.delete(due.key)
       this.atMs = Math.max(this.atMs, due.atMs)
       this.post({ kind: 'timerFired', atMs: this.atMs, timer: due.timer })
     }

@@ -87,6 +87,8 @@ export function drain(turn: Turn, config: DrainConfig): void {
   const cause = { state: 'TASK_KILLED', reason: 'REASON_AGENT_DRAINING' } as const
   for (const executor of allExecutors(state)) {
     for (const task of liveTasks(executor)) {
+      // It went with another of its group.
+      if (task.phase === 'ended') continue
       const graceMs = drainGraceMs(config, task)
       if (executor.kind !== 'custom') {
         endTask(turn, executor, task, cause, graceMs)

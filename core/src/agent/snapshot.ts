@@ -25,20 +25,19 @@ export function snapshot(state: Pick<AgentState, 'frameworks' | 'sandboxes' | 'd
 function addFramework(records: AgentRecord[], framework: AgentFramework): void {
   const { frameworkId: framework_id, info } = framework
   records.push({ kind: 'framework', value: { framework_id, info } })
-  if (framework.isTerminating) records.push({ kind: 'framework_terminating', value: { framework_id } })
-  const told = new Set<string>()
   for (const executor of framework.completedExecutors) {
     if (executor.tasks.size === 0) continue
     addExecutor(records, framework, executor)
     records.push({ kind: 'executor_ended', value: refOf(executor) })
   }
   for (const executor of framework.executors.values()) addExecutor(records, framework, executor)
-  for (const taskId of framework.tasks.keys()) told.add(taskId)
   // Tasks that never were in the books.
   for (const [taskId, { pending }] of framework.updates) {
-    if (told.has(taskId)) continue
+    if (framework.tasks.has(taskId)) continue
     for (const status of pending) records.push({ kind: 'update', value: { framework_id, status } })
   }
+  // It forgets the updates before it, as they were forgotten then.
+  if (framework.isTerminating) records.push({ kind: 'framework_terminating', value: { framework_id } })
 }
 
 function addExecutor(records: AgentRecord[], framework: AgentFramework, executor: Executor): void {
@@ -53,8 +52,14 @@ function addExecutor(records: AgentRecord[], framework: AgentFramework, executor
   }
   // A custom executor may report again what it was not told to be known.
   const history =
-    executor.kind === 'custom' && framework.executors.has(executor.executorId) ? executor.completedTasks : []
-  for (const task of history) addTask(records, framework, executor, task, [])
+    executor.kind === 'custom' && framework.executors.get(executor.executorId) === executor
+      ? executor.completedTasks
+      : []
+  for (const task of history) {
+    const taskId = task.info.task_id.value
+    const isReused = framework.tasks.has(taskId) || framework.updates.has(taskId)
+    if (!isReused) addTask(records, framework, executor, task, [])
+  }
   for (const task of executor.tasks.values()) {
     addTask(records, framework, executor, task, framework.updates.get(task.info.task_id.value)?.pending ?? [])
   }
