@@ -180,7 +180,9 @@ test.serial('an end while no agent is there is kept until it is released, over m
   const third = world.startAgent()
   t.deepEqual(await third.recover(), expected as never)
   await third.call('release', 'c')
+  const folder = world.folder()
   await third.call('leave')
+  t.false(existsSync(folder))
   t.deepEqual(await world.startAgent().recover(), [])
 })
 
@@ -338,7 +340,7 @@ test.serial('a process of another boot is never taken for a container', async (t
   // The same boot, but the pid has passed on.
   const other = JSON.stringify({ kind: 'started', pid: innocent.pid, startTicks: startTicks - 1 })
   await second.call('release', 'c')
-  await second.call('leave')
+  await second.kill()
   await until('the end of the launcher', () => !existsSync(join(world.folder(), 'launcher.sock')))
   writeFileSync(file, `${begun}\n${other}\n`)
   const [again] = await world.startAgent().recover()

@@ -82,8 +82,7 @@ export class SurvivingLauncher implements Launcher {
 
   /** Says whether there is a reason to look for a launcher, or to start one that adopts what runs. */
   #hasTraces(): boolean {
-    const { path } = this.#folder
-    return existsSync(join(path, SOCKET_NAME)) || readdirSync(join(path, CONTAINERS_NAME)).length > 0
+    return existsSync(join(this.#folder.path, SOCKET_NAME)) || this.#hasContainers()
   }
 
   /** Kills and forgets one that nobody here knows. */
@@ -153,6 +152,12 @@ export class SurvivingLauncher implements Launcher {
     this.#writer?.flush()
     this.#connection?.socket.end()
     await this.#gone
+    // Whoever comes next starts anew; while something is left, the folder is where it is found.
+    if (!this.#hasContainers()) rmSync(this.#folder.path, { recursive: true, force: true })
+  }
+
+  #hasContainers(): boolean {
+    return readdirSync(join(this.#folder.path, CONTAINERS_NAME)).length > 0
   }
 
   async close(): Promise<void> {
