@@ -6,7 +6,18 @@
 // Nothing is synced to the disk: what survives is the kill of a process. After a reboot no process is what a file says, which
 // the name of the machine's run in it tells.
 
-import { appendFileSync, readdirSync, readFileSync, readlinkSync, renameSync, unlinkSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  closeSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  unlinkSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import type { CgroupActions, ContainerEnd, LaunchRequest } from './launcher.ts'
 import type { ProcessName } from './protocol.ts'
@@ -30,6 +41,13 @@ type Line =
   | ({ readonly kind: 'started' } & ProcessName)
   | ({ readonly kind: 'ended' } & ContainerEnd)
 
+interface Entry {
+  readonly record: ContainerRecord
+  readonly path: string
+  /** Open from the begin to the start. */
+  file: number | undefined
+}
+
 const FILE_NAME = /^\d+$/
 
 /** The containers of one launcher, in memory and in its folder. */
@@ -37,7 +55,7 @@ export class ContainerRecords {
   readonly #folder: string
   readonly #warn: (message: string) => void
   readonly #machineRun: string
-  readonly #records = new Map<string, { readonly record: ContainerRecord; readonly path: string }>()
+  readonly #records = new Map<string, Entry>()
   #lastFile = 0
 
   /** Reads what is there. Files that are not a launcher's are told and left alone. */
@@ -58,7 +76,7 @@ export class ContainerRecords {
     // Cut before its first line was complete: nothing was started.
     if (record === undefined && !text.includes('\n')) unlinkSync(path)
     else if (record === undefined) this.#warn(`${path} is not what a launcher wrote; it is left alone`)
-    else this.#records.set(record.containerId, { record, path })
+    else this.#records.set(record.containerId, { record, path, file: undefined })
   }
 
   /** All, released ones left out. */
@@ -79,8 +97,14 @@ export class ContainerRecords {
   begin({ containerId, survivesMs = 0, cgroups, keepsake }: LaunchRequest, session: string): void {
     const path = join(this.#folder, String(++this.#lastFile))
     const begun = { containerId, session, machineRun: this.#machineRun, survivesMs, cgroups, keepsake }
-    writeFileSync(path, textOf({ kind: 'begun', ...begun }), { mode: 0o600 })
-    this.#records.set(containerId, { record: { ...begun, first: undefined, end: undefined }, path })
+    const file = openSync(path, 'w', 0o600)
+    this.#records.set(containerId, { record: { ...begun, first: undefined, end: undefined }, path, file })
+    try {
+      writeSync(file, textOf({ kind: 'begun', ...begun }))
+    } catch (error) {
+      this.forget(containerId)
+      throw error
+    }
   }
 
   /** Its process is there. */
@@ -118,6 +142,7 @@ export class ContainerRecords {
     const found = this.#records.get(containerId)
     if (found === undefined) return
     this.#records.delete(containerId)
+    closeOnce(found)
     try {
       unlinkSync(found.path)
     } catch {
@@ -130,7 +155,11 @@ export class ContainerRecords {
     const found = this.#records.get(containerId)
     if (found === undefined) return
     change(found.record)
-    this.#try(() => appendFileSync(found.path, textOf(line)))
+    this.#try(() => {
+      if (found.file === undefined) appendFileSync(found.path, textOf(line))
+      else writeSync(found.file, textOf(line))
+    })
+    closeOnce(found)
   }
 
   #try(write: () => void): void {
@@ -140,6 +169,11 @@ export class ContainerRecords {
       this.#warn(`cannot write down what happens to containers: ${error instanceof Error ? error.message : error}`)
     }
   }
+}
+
+function closeOnce(entry: Entry): void {
+  if (entry.file !== undefined) closeSync(entry.file)
+  entry.file = undefined
 }
 
 function textOf(line: Line): string {
