@@ -200,10 +200,15 @@ export class ZooKeeperSession {
 
   /** Ends the session, and its ephemeral nodes with it. */
   close(): void {
+    this.#end(this.#isConnected)
+  }
+
+  /** @param isAsking the servers are asked to end the session: only one that answers does so */
+  #end(isAsking: boolean): void {
     if (this.#isOver) return
     this.#isOver = true
     clearTimeout(this.#signTimer)
-    if (this.#isConnected) this.#client.close()
+    if (isAsking) this.#client.close()
     else giveUp(this.#client.connectionManager)
   }
 
@@ -267,7 +272,7 @@ export class ZooKeeperSession {
 
   #over(reason: string): void {
     if (this.#isOver) return
-    this.close()
+    this.#end(false)
     // Not within the client's own work, where an error of ours would be taken for one of its.
     queueMicrotask(() => this.#options.lost(reason))
   }
