@@ -38,7 +38,7 @@ import type { AgentEffect } from './effects.ts'
 import type { AgentEvent, AgentTimer, CheckOutcome } from './events.ts'
 import { beat, executorCalled, executorStreamClosed, passMessage } from './executor-calls.ts'
 import { updateFramework } from './frameworks.ts'
-import { collectSandbox } from './gc.ts'
+import { collectSandbox, sandboxesFound } from './gc.ts'
 import { runTask, runTaskGroup } from './launch.ts'
 import { acknowledgeOperation, retryOperation } from './operations.ts'
 import { answerWaiting, endNested, operatorContainerEnded, operatorContainerStarted } from './operator-containers.ts'
@@ -93,6 +93,8 @@ function dispatch(turn: Turn, event: AgentEvent): void {
       return resourcesStored(turn, (message) => masterSaid(turn, message))
     case 'checkFinished':
       return checked(turn, event.checkId, event.outcome)
+    case 'sandboxesFound':
+      return sandboxesFound(turn, event.sandboxes)
     case 'estimated':
       return estimated(turn, event.resources)
     case 'corrected':

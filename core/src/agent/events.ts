@@ -66,6 +66,13 @@ export interface EndedContainer {
   readonly limitation?: Limitation | undefined
 }
 
+/** A sandbox in the work_dir. */
+export interface FoundSandbox {
+  readonly path: string
+  /** When something in its folder changed last. */
+  readonly changedAtMs: number
+}
+
 /** One thing that happened. */
 export type AgentEvent =
   /** The agent starts; its master is known. */
@@ -103,6 +110,8 @@ export type AgentEvent =
       readonly running: readonly RunningContainer[]
       readonly ended: readonly EndedContainer[]
     }
+  /** The sandboxes in the work_dir, of whatever agent, after the start; also those in use. */
+  | { readonly kind: 'sandboxesFound'; readonly atMs: number; readonly sandboxes: readonly FoundSandbox[] }
   /** The estimator says which revocable resources may be given beyond those in use. */
   | { readonly kind: 'estimated'; readonly atMs: number; readonly resources: readonly Resource[] }
   /** The QoS controller wants executors to be killed. */

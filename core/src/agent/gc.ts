@@ -1,5 +1,6 @@
 /** Sandboxes of ended executors are kept for a while, so that people can look at them, and then removed. */
 
+import type { FoundSandbox } from './events.ts'
 import type { AgentFramework } from './state.ts'
 import { cancelTimer, emit, record, setTimer, type Turn } from './turn.ts'
 
@@ -24,6 +25,21 @@ export function keepSandbox(turn: Turn, framework: AgentFramework, path: string)
 export function keepCollecting(turn: Turn): void {
   for (const [path, dueAtMs] of turn.state.sandboxes) {
     setTimer(turn, { kind: 'collectSandbox', path }, Math.max(0, dueAtMs - turn.atMs))
+  }
+}
+
+/** What earlier lives left in the work_dir: what nobody uses and nothing is known of is removed a gc_delay after it was changed last. */
+export function sandboxesFound(turn: Turn, found: readonly FoundSandbox[]): void {
+  const { sandboxes, options, frameworks } = turn.state
+  const inUse = new Set<string>()
+  for (const { executors } of frameworks.values())
+    for (const { sandboxPath } of executors.values()) inUse.add(sandboxPath)
+  for (const { path, changedAtMs } of found) {
+    if (sandboxes.size >= SANDBOXES_MAX) return
+    if (sandboxes.has(path) || inUse.has(path)) continue
+    const dueAtMs = Math.max(turn.atMs, changedAtMs + options.gcDelayMs)
+    sandboxes.set(path, dueAtMs)
+    setTimer(turn, { kind: 'collectSandbox', path }, dueAtMs - turn.atMs)
   }
 }
 

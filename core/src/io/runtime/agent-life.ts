@@ -125,7 +125,10 @@ function openShell(life: AgentLifeOptions, end: (how: End) => void): AgentShell 
     await shell.begin(containerizer)
     recovery.timeMs = performance.now() - life.beganAtMs
   }
-  begin().catch((error: unknown) => shell.diskFailed(error))
+  begin().catch((error: unknown) => {
+    log.error('agent cannot begin', { error })
+    end({ code: 1, isLeaving: true, message: IoError.from(error).message })
+  })
   return shell
 }
 

@@ -10,11 +10,13 @@ import type { AgentID, AgentInfo } from '@isthmus/proto/gen/mesos'
 import { step } from '../../agent/agent.ts'
 import type { AgentEffect, CheckSpec, ContainerSpec } from '../../agent/effects.ts'
 import type { AgentEvent, AgentTimer, CheckOutcome, EndedContainer, RunningContainer } from '../../agent/events.ts'
+import { SANDBOXES_MAX } from '../../agent/gc.ts'
 import { encodeRecord } from '../../agent/records.ts'
 import { snapshot } from '../../agent/snapshot.ts'
 import type { AgentState } from '../../agent/state.ts'
 import { type Containerizer, type ContainerListener, containerCommand } from '../containers/container.ts'
 import type { Journal } from '../disk/journal/journal.ts'
+import { findSandboxes } from '../disk/old-sandboxes.ts'
 import type { KeptResources, ResourceStore } from '../disk/resource-state.ts'
 import type { VirtualFiles } from '../disk/virtual-files.ts'
 import type { CheckRequest, CheckResult, CheckRunner } from '../health/check.ts'
@@ -192,6 +194,7 @@ export class AgentShell {
     }
     this.#post({ kind: 'containersFound', atMs: this.#now(), running, ended })
     this.#finder.start()
+    void this.#findSandboxes()
     const { state, log, oversubscription: modules } = this.#options
     const post = (event: AgentEvent): void => this.#post(event)
     this.#oversubscription = new Oversubscription({ state, log, modules, containerizer, now: this.#loop.now, post })
@@ -376,6 +379,11 @@ export class AgentShell {
     const request = checkRequest(check, containerId, this.#options.environment)
     const result = await this.#options.checks.run(request, { timeoutMs: check.timeoutMs })
     this.#post({ kind: 'checkFinished', atMs: this.#now(), checkId, outcome: checkOutcome(result) })
+  }
+
+  async #findSandboxes(): Promise<void> {
+    const sandboxes = await findSandboxes(this.state.options.workDir, SANDBOXES_MAX)
+    this.#post({ kind: 'sandboxesFound', atMs: this.#now(), sandboxes })
   }
 
   async #removeSandbox(path: string): Promise<void> {
