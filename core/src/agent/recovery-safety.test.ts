@@ -165,7 +165,7 @@ test('safety_ an agent may die between any two effects: nothing is launched twic
   t.notThrows(() =>
     fc.assert(
       fc.property(story, (happenings) => void tell(happenings)),
-      { numRuns: 150 },
+      { numRuns: 100 },
     ),
   )
 })
@@ -174,7 +174,7 @@ test('safety_ the records say at any time what the agent knows', (t) => {
   t.notThrows(() =>
     fc.assert(
       fc.property(story, (happenings) => tell(happenings).checkJournal()),
-      { numRuns: 80 },
+      { numRuns: 50 },
     ),
   )
 })
@@ -189,7 +189,7 @@ test('liveness_ after quiet time the agent and its launcher agree, and every upd
         agent.checkJournal()
         assert(agent.untold.length === 0, `updates of [${agent.untold}] have arrived`)
       }),
-      { numRuns: 80 },
+      { numRuns: 50 },
     ),
   )
 })
@@ -208,7 +208,7 @@ test('liveness_ everything can be ended after any crashes, and leaves no records
         assert(left > 0 || agent.lives === 1, 'there is a journal')
         return agent.kept.size === 0 && agent.state.frameworks.size === 0
       }),
-      { numRuns: 60 },
+      { numRuns: 40 },
     ),
   )
 })

@@ -84,6 +84,11 @@ export class Rehearsal {
     this.post({ kind: 'resourcesStored', atMs: this.atMs })
   }
 
+  /** The process is gone, and its timers with it. */
+  forgetTimers(): void {
+    this.pendingTimers.clear()
+  }
+
   /** Timers that are set. */
   get timers(): string[] {
     return [...this.pendingTimers.keys()]
