@@ -9,7 +9,7 @@ import { makeRunDir } from './run-dir.ts'
 
 const MAIN = fileURLToPath(new URL('../src/chaos/main.ts', import.meta.url))
 const SEED = 20_261_121
-const MINUTES = 0.25
+const MINUTES = 0.2
 
 test('what a framework was told, what it launched and what ran agree after chaos', async (t) => {
   const run = makeRunDir('chaos')

@@ -42,9 +42,17 @@ export interface ChaosResult {
   readonly written: number
 }
 
+interface Rest {
+  readonly mayLive: (taskId: string) => boolean
+  readonly log: ChaosOptions['log']
+  readonly withinMs: number
+}
+
 const FAULT_EVERY_MS = 3_000
 /** After the chaos everything has to come to rest in this time. */
-const SETTLE_MS = 90_000
+const SETTLE_MS = 150_000
+/** What did not come to rest once need not be waited for again. */
+const SETTLE_AGAIN_MS = 15_000
 const POLL_MS = 250
 /** Rounds between two reports of what does not come to rest. */
 const TOLD_EVERY = 40
@@ -64,10 +72,11 @@ export async function makeChaos(options: ChaosOptions): Promise<ChaosResult> {
     await writer.stop()
     writeFileSync(join(runDir, 'rest'), '')
     log('all is mended; waiting until nothing but long tasks runs')
-    const problems = await settle(cluster, ledger, { mayLive: isLong, log })
+    const problems = await settle(cluster, ledger, { mayLive: isLong, log, withinMs: SETTLE_MS })
     writeFileSync(join(runDir, 'go'), '')
     log('long tasks are let go')
-    problems.push(...(await settle(cluster, ledger, { mayLive: () => false, log })))
+    const withinMs = problems.length === 0 ? SETTLE_MS : SETTLE_AGAIN_MS
+    problems.push(...(await settle(cluster, ledger, { mayLive: () => false, log, withinMs })))
     const leader = await cluster.leader()
     if (leader !== undefined) problems.push(...(await writer.check(leader)))
     const history = ledger.history()
@@ -120,12 +129,8 @@ async function disturb(
 }
 
 /** Waits until all agrees and only those tasks live that may; says what does not come to rest. */
-async function settle(
-  cluster: ChaosCluster,
-  ledger: Ledger,
-  { mayLive, log }: { readonly mayLive: (taskId: string) => boolean; readonly log: ChaosOptions['log'] },
-): Promise<string[]> {
-  const endAt = performance.now() + SETTLE_MS
+async function settle(cluster: ChaosCluster, ledger: Ledger, { mayLive, log, withinMs }: Rest): Promise<string[]> {
+  const endAt = performance.now() + withinMs
   for (let round = 1; ; round += 1) {
     for (const part of cluster.parts) if (!part.isRunning) part.start()
     const problems = await findUnrest(cluster, ledger, mayLive)
