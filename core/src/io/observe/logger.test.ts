@@ -69,3 +69,12 @@ test('a raised level lasts for its duration', async (t) => {
   t.is(log.level(), 0)
   await log.end()
 })
+
+test('a log on a full disk costs lines, not the process', async (t) => {
+  const log = openLog({ program: 'test', level: 'INFO', isQuiet: true, file: '/dev/full' })
+  for (let at = 0; at < 20; at++) {
+    log.info('into the void', { at })
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  t.pass()
+})

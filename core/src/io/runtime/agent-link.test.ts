@@ -7,7 +7,7 @@ import { readBody } from '../http/bodies.ts'
 import { Router } from '../http/routes.ts'
 import { closeServer, createIdleServer, listen, serveWith } from '../http/server.ts'
 import { RecordStreams } from '../http/streams.ts'
-import { AGENT_LINK_PATH, AgentLink, LINK_ID_HEADER } from './agent-link.ts'
+import { AGENT_LINK_PATH, AgentLink, LINK_ID_HEADER, WAITING_MAX_BYTES } from './agent-link.ts'
 
 const FIRST: AgentMessage = {
   type: 'REGISTER',
@@ -131,6 +131,22 @@ test('an open link that is opened again is closed silently', async (t) => {
   await until(() => told.length === 2 && master.closed.length === 1)
   t.deepEqual(told, ['opened', 'opened'])
   t.deepEqual(master.closed, ['L1'])
+  link.end()
+  await master.stop()
+})
+
+test('what waits for a master is bounded in bytes, and long messages go in several batches', async (t) => {
+  const master = await fakeMaster()
+  const { link, told } = openLink(master.port)
+  const long = (number: number): AgentMessage => ({ type: 'UNREGISTER', reason: `${number}${'x'.repeat(2 ** 20)}` })
+  link.open(FIRST)
+  await until(() => told.includes('opened'))
+  for (let number = 0; number < 20; number += 1) link.send(long(number))
+  await until(() => master.batches.flat().length === 20)
+  t.true(master.batches.every((batch) => batch.length <= 9))
+  t.is(WAITING_MAX_BYTES, 64 * 2 ** 20)
+  for (let number = 0; number < 64; number += 1) link.send(long(number))
+  t.deepEqual(told, ['opened', `closed: more than ${WAITING_MAX_BYTES} bytes wait for the master`])
   link.end()
   await master.stop()
 })

@@ -17,8 +17,11 @@ export const LINK_ID_HEADER = 'Isthmus-Link-Id'
 const NOWHERE: Endpoint = { host: '127.0.0.1', port: 0 }
 /** Messages that may wait for the master; more means that it does not take them, and the link is given up. */
 export const WAITING_MAX = 100_000
-/** Messages that go in one request. */
+/** Bytes that may wait for the master. */
+export const WAITING_MAX_BYTES = 64 * 2 ** 20
+/** Messages that go in one request, and bytes beyond which no further one goes along: a master takes bodies of 64 MiB. */
 const BATCH_MAX = 1_000
+const BATCH_MAX_BYTES = 8 * 2 ** 20
 /** A batch that is not answered by then is lost, and the link with it. */
 const BATCH_TIMEOUT_MS = 30_000
 
@@ -35,7 +38,8 @@ export class AgentLink {
   readonly #handlers: AgentLinkHandlers
   #stream: OpenRecordStream | undefined
   #linkId: string | undefined
-  #waiting: AgentMessage[] = []
+  #waiting: Uint8Array[] = []
+  #waitingBytes = 0
   #isSending = false
 
   constructor(options: { readonly master?: Endpoint | undefined; readonly handlers: AgentLinkHandlers }) {
@@ -87,7 +91,13 @@ export class AgentLink {
       this.#lost(this.#stream, new IoError('OTHER', `more than ${WAITING_MAX} messages wait for the master`))
       return
     }
-    this.#waiting.push(message)
+    const frame = encodeRecord(encodeMessage('isthmus.agent_link.AgentMessage', message, 'protobuf'))
+    if (this.#waitingBytes + frame.length > WAITING_MAX_BYTES && this.#waiting.length > 0) {
+      this.#lost(this.#stream, new IoError('OTHER', `more than ${WAITING_MAX_BYTES} bytes wait for the master`))
+      return
+    }
+    this.#waiting.push(frame)
+    this.#waitingBytes += frame.length
     // The rest of the turn may add to the batch.
     if (this.#waiting.length === 1 && !this.#isSending) process.nextTick(() => this.#sendBatch())
   }
@@ -98,6 +108,7 @@ export class AgentLink {
     this.#stream = undefined
     this.#linkId = undefined
     this.#waiting = []
+    this.#waitingBytes = 0
   }
 
   /** Waits until what was sent has left, at the end of the process; not longer than the timeout of a batch. */
@@ -121,14 +132,21 @@ export class AgentLink {
     this.#handlers.closed(reason.message)
   }
 
+  #takeBatch(): Uint8Array[] {
+    let [messages, bytes] = [0, 0]
+    while (messages < Math.min(BATCH_MAX, this.#waiting.length) && bytes < BATCH_MAX_BYTES) {
+      bytes += this.#waiting[messages]!.length
+      messages += 1
+    }
+    this.#waitingBytes -= bytes
+    return this.#waiting.splice(0, messages)
+  }
+
   #sendBatch(): void {
     const linkId = this.#linkId
     const stream = this.#stream
     if (this.#isSending || linkId === undefined || stream === undefined || this.#waiting.length === 0) return
-    const batch = this.#waiting.splice(0, BATCH_MAX)
-    const frames = batch.map((message) => {
-      return encodeRecord(encodeMessage('isthmus.agent_link.AgentMessage', message, 'protobuf'))
-    })
+    const frames = this.#takeBatch()
     this.#isSending = true
     const sent = this.#peer.send({
       path: AGENT_LINK_PATH,
