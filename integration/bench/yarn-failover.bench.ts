@@ -1,12 +1,15 @@
 // From the death of a part of a YARN partition until the master's slabs, what the bridge says it told and what YARN has are the same
-// again: the bridge killed and started, the active ResourceManager killed, the active ResourceManager stopped (SIGSTOP).
+// again: the bridge or an agent killed and started, the leading master killed, the active ResourceManager killed, the active
+// ResourceManager stopped (SIGSTOP).
 //
-// Expected: the bridge's own start and one look at the ResourceManager, 2 s; ZooKeeper's session time-out (2 s), the other one's
-// start of its services and the NodeManagers' next try, 5 s; for one that is stopped 20 s more, after which NodeManagers give it up.
+// Expected: the own start of bridge or agent and one look at the ResourceManager, 2 to 3 s; for a master ZooKeeper's session
+// time-out (2 s); for a ResourceManager that time-out, the other one's start of its services and the NodeManagers' next try, 5 s;
+// for one that is stopped 20 s more, after which NodeManagers give it up.
 
 import { setTimeout as delay } from 'node:timers/promises'
 import { areBooksRight, nodeRows } from '../src/chaos/yarn-books.ts'
 import { startYarnCluster } from '../src/chaos/yarn-cluster.ts'
+import { getJson } from '../src/hadoop/daemon.ts'
 import { bringHadoop } from '../src/hadoop/distribution.ts'
 import { makeRunDir } from '../test/run-dir.ts'
 
@@ -28,6 +31,8 @@ try {
   await whenRight(2)
   for (let round = 0; round < ROUNDS; round++) {
     await measure('bridge killed and started again', killBridge)
+    await measure('agent killed and started again', killAgent)
+    await measure('leading master killed', killLeader)
     await measure('active ResourceManager killed', killActive)
   }
   for (let round = 0; round < FROZEN_ROUNDS; round++) await measure('active ResourceManager stopped', freezeActive)
@@ -58,6 +63,27 @@ async function killBridge(): Promise<() => Promise<void>> {
   await cluster.bridge.kill()
   cluster.bridge.start()
   return async () => {}
+}
+
+async function killAgent(): Promise<() => Promise<void>> {
+  const agent = cluster.agents[0]
+  await agent?.crash()
+  await until(async () => (await getMetrics(agent?.host ?? '', agent?.port ?? 0))['slave/registered'] === 1)
+  return async () => {}
+}
+
+async function killLeader(): Promise<() => Promise<void>> {
+  const leader = await cluster.leader()
+  await leader?.kill()
+  await until(async () => {
+    const next = await cluster.leader()
+    return next !== undefined && next !== leader
+  })
+  return async () => leader?.start()
+}
+
+async function getMetrics(host: string, port: number): Promise<Readonly<Record<string, number>>> {
+  return (await getJson(`http://${host}:${port}/metrics/snapshot`)) as Record<string, number>
 }
 
 async function killActive(): Promise<() => Promise<void>> {
