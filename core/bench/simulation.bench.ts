@@ -1,17 +1,22 @@
 // Worlds of the simulator with many agents: events a second, where an event is one step of a machine (master, agent, framework).
 //
+// The last ones have crashes: agents, machines and disks that fail all the time, with all rules checked but those of liveness.
+//
 // Expected: a task is about 25 events (offers and acceptance aside: launch, container, three updates with their acknowledgements at
 // agent, master and framework), each a step of 2 to 5 us, a message of 1 us and what the garbage collector takes of both; 10,000 agents
 // add a ping and its answer each 5 s. So 100,000 events or more in a CPU second.
 
 import { strict as assert } from 'node:assert'
+import { lightCheckers } from '../src/simulation/checkers/checkers.ts'
+import type { FaultDensity } from '../src/simulation/faults.ts'
 import type { Workload } from '../src/simulation/workload.ts'
 import { World } from '../src/simulation/world.ts'
 
 const TASKS = Number(process.env.BENCH_TASKS ?? 40_000)
 const FRAMEWORKS = 20
 const ROLES = 5
-const SIZES = [100, 1_000, 10_000]
+const SIZES = (process.env.BENCH_AGENTS ?? '100,1000,10000').split(',').map(Number)
+const CRASH_SIZES = (process.env.BENCH_CRASH_AGENTS ?? '100,2000').split(',').map(Number)
 
 /** Twice as many short tasks as asked for at once, in two waves. */
 function workloadOf(agents: number): Workload {
@@ -46,8 +51,17 @@ function workloadOf(agents: number): Workload {
   return { minutes: 2, agents: [machines], frameworks, quotas: [], weights: [] }
 }
 
-function measure(agents: number): void {
-  const world = new World({ seed: 1, workload: workloadOf(agents), faults: 'none', invariantsEvery: 0 })
+/** As many as a cluster of thousands has in days. */
+const CRASHES: FaultDensity = {
+  perMinute: 500,
+  kinds: ['agentCrash', 'agentKill', 'agentDiskFails', 'agentBreak', 'agentCut'],
+}
+
+function measure(agents: number, hasCrashes: boolean): void {
+  const calm = { seed: 1, workload: workloadOf(agents), faults: 'none', invariantsEvery: 0 } as const
+  const world = new World(
+    hasCrashes ? { ...calm, faults: 'heavy', faultDensity: CRASHES, checkers: lightCheckers } : calm,
+  )
   const begunMs = performance.now()
   const begun = process.cpuUsage()
   const report = world.run()
@@ -55,7 +69,8 @@ function measure(agents: number): void {
   const { user, system } = process.cpuUsage(begun)
   assert.equal(report.units, TASKS)
   const figures = {
-    name: 'simulated world',
+    name: hasCrashes ? 'simulated world with crashes' : 'simulated world',
+    faults: report.faults,
     agents,
     tasks: report.tasks,
     virtualSeconds: report.virtualMs / 1000,
@@ -68,4 +83,5 @@ function measure(agents: number): void {
   console.log(JSON.stringify(figures))
 }
 
-for (const agents of SIZES) measure(agents)
+for (const agents of SIZES) measure(agents, false)
+for (const agents of CRASH_SIZES) measure(agents, true)

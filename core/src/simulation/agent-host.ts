@@ -120,6 +120,7 @@ export class AgentHost {
   crash(why: string): void {
     if (this.#isDark) return
     this.#isDark = true
+    if (this.#process === undefined) this.#world.see({ kind: 'agentEnded', host: this.host, why, isFinal: true })
     this.#process?.end(why)
     this.#containers.crash()
     this.#containers = new SimulatedContainers(this.#world, this.host)

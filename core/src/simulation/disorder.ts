@@ -97,6 +97,7 @@ export class Disorder {
     const { network } = this.#world
     if (framework === undefined) return undefined
     if (kind === 'frameworkCut') network.cut(framework.name, forMs)
+    if (kind === 'frameworkLeaderCut') network.cutBetween(framework.name, this.#victims.master.newest.host, forMs)
     if (kind === 'frameworkBreak') network.breakAll(framework.name, 'connection reset')
     if (kind === 'frameworkTeardown') framework.teardown()
     if (kind !== 'frameworkCrash') return undefined
@@ -146,6 +147,9 @@ export class Disorder {
         return undefined
       case 'agentCut':
         network.cut(host, forMs)
+        return undefined
+      case 'agentLeaderCut':
+        network.cutBetween(host, this.#victims.master.newest.host, forMs)
         return undefined
       case 'agentSlow':
         health.slowHosts.set(host, SLOW_FACTOR)

@@ -20,6 +20,8 @@ export type FaultKind =
   | 'agentBreak'
   /** A machine is cut off from everybody. */
   | 'agentCut'
+  /** A machine and the master that leads now cannot reach each other; another master could. */
+  | 'agentLeaderCut'
   /** A machine takes long for everything. */
   | 'agentSlow'
   /** No container can be started on a machine. */
@@ -27,6 +29,8 @@ export type FaultKind =
   | 'frameworkCrash'
   | 'frameworkBreak'
   | 'frameworkCut'
+  /** A scheduler and the master that leads now cannot reach each other. */
+  | 'frameworkLeaderCut'
   /** A framework ends itself; another one takes up its work. */
   | 'frameworkTeardown'
   | 'masterCrash'
@@ -60,6 +64,13 @@ export interface Fault {
   readonly target: number
 }
 
+/** Another number and choice of faults than the level has. */
+export interface FaultDensity {
+  /** On average. */
+  readonly perMinute: number
+  readonly kinds: readonly FaultKind[]
+}
+
 /** How often each kind is chosen; the others are chosen in proportion. */
 const CHANCES: Readonly<Record<FaultKind, number>> = {
   agentCrash: 3,
@@ -67,11 +78,13 @@ const CHANCES: Readonly<Record<FaultKind, number>> = {
   agentDiskFails: 1,
   agentBreak: 4,
   agentCut: 4,
+  agentLeaderCut: 2,
   agentSlow: 2,
   diskFull: 2,
   frameworkCrash: 3,
   frameworkBreak: 4,
   frameworkCut: 2,
+  frameworkLeaderCut: 1,
   frameworkTeardown: 2,
   masterCrash: 2,
   masterKill: 3,
@@ -105,10 +118,18 @@ const LONGEST_MS = 90_000
 export function planFaults(
   random: Random,
   level: FaultLevel,
-  world: { readonly minutes: number; readonly agents: number; readonly frameworks: number },
+  world: {
+    readonly minutes: number
+    readonly agents: number
+    readonly frameworks: number
+    readonly density?: FaultDensity | undefined
+  },
 ): Fault[] {
-  const count = Math.round(PER_MINUTE[level] * world.minutes * (0.5 + nextFraction(random)))
-  const kinds = (Object.keys(CHANCES) as FaultKind[]).filter((kind) => level === 'heavy' || LIGHT.has(kind))
+  const { perMinute = PER_MINUTE[level], kinds: wanted } = world.density ?? {}
+  const count = Math.round(perMinute * world.minutes * (0.5 + nextFraction(random)))
+  const kinds = (Object.keys(CHANCES) as FaultKind[]).filter(
+    (kind) => wanted?.includes(kind) ?? (level === 'heavy' || LIGHT.has(kind)),
+  )
   const faults: Fault[] = []
   for (let made = 0; made < count; made++) {
     const kind = choose(random, kinds)

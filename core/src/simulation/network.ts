@@ -2,7 +2,7 @@
  * Connections in virtual time, as TCP gives them: what is sent arrives in order, later, or the connection breaks and both ends learn of it.
  *
  * - a message takes a random while, now and then a long one; messages on different connections overtake each other;
- * - while a host is cut off nothing arrives from it or at it; what was sent arrives afterwards, unless an end has given up;
+ * - while a host, or the way between two, is cut off nothing passes there; what was sent arrives afterwards, unless an end has given up;
  * - a broken connection loses what is under way in both directions; the ends learn of it one after the other;
  * - a host that crashes breaks its connections; only the others learn of it.
  */
@@ -32,6 +32,7 @@ export class Network {
   readonly #random: Random
   latency: Latency
   readonly #cutUntilMs = new Map<string, number>()
+  readonly #pairCutUntilMs = new Map<string, number>()
   readonly #slowMs = new Map<string, number>()
   readonly #connections = new Map<string, Set<Connection<never, never>>>()
 
@@ -47,6 +48,13 @@ export class Network {
     this.#cutUntilMs.set(host, Math.max(untilMs, this.#cutUntilMs.get(host) ?? 0))
   }
 
+  /** Cuts two hosts off from each other for a while; others reach both. */
+  cutBetween(one: string, other: string, forMs: number): void {
+    const key = pairOf(one, other)
+    const untilMs = this.#schedule.nowMs + forMs
+    this.#pairCutUntilMs.set(key, Math.max(untilMs, this.#pairCutUntilMs.get(key) ?? 0))
+  }
+
   /** Makes everything from and to a host take longer; 0 = as others. */
   slow(host: string, byMs: number): void {
     if (byMs > 0) this.#slowMs.set(host, byMs)
@@ -56,13 +64,15 @@ export class Network {
   /** Ends every cut and every slowness. */
   heal(): void {
     this.#cutUntilMs.clear()
+    this.#pairCutUntilMs.clear()
     this.#slowMs.clear()
   }
 
   /** Until when nothing passes between these hosts; undefined when they reach each other. */
   cutUntilMs(one: string, other: string): number | undefined {
-    if (this.#cutUntilMs.size === 0) return undefined
-    const untilMs = Math.max(this.#cutUntilMs.get(one) ?? 0, this.#cutUntilMs.get(other) ?? 0)
+    if (this.#cutUntilMs.size + this.#pairCutUntilMs.size === 0) return undefined
+    const pairMs = this.#pairCutUntilMs.size === 0 ? 0 : (this.#pairCutUntilMs.get(pairOf(one, other)) ?? 0)
+    const untilMs = Math.max(this.#cutUntilMs.get(one) ?? 0, this.#cutUntilMs.get(other) ?? 0, pairMs)
     return untilMs > this.#schedule.nowMs ? untilMs : undefined
   }
 
@@ -110,6 +120,10 @@ export class Network {
     }
     return set
   }
+}
+
+function pairOf(one: string, other: string): string {
+  return one < other ? `${one} ${other}` : `${other} ${one}`
 }
 
 interface Route {

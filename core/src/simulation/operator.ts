@@ -32,6 +32,15 @@ export class Operator {
     return this.#unanswered + this.#takenOut.size + this.#reserved.size + this.#maintained.size === 0
   }
 
+  /** What is not done yet, for people. */
+  describe(): string {
+    const [reserved, maintained] = [this.#reserved, this.#maintained].map((some) =>
+      [...some.keys()].map(({ host }) => host),
+    )
+    const parts = { unanswered: this.#unanswered, takenOut: [...this.#takenOut], reserved, maintained }
+    return `the operator waits: ${JSON.stringify(parts)}`
+  }
+
   /** Sets what the workload says, at its times. */
   follow({ quotas, weights }: Workload): void {
     const { schedule } = this.#world

@@ -3,7 +3,7 @@ import { generateWorkload } from './workload.ts'
 import type { WorldOptions } from './world.ts'
 
 /** Invariants are checked after every so many steps of a short world; at the end of each everything is. */
-const INVARIANTS_EVERY = 8
+const INVARIANTS_EVERY = 16
 
 /**
  * The short world of a seed: up to 4 agents and 3 frameworks, two minutes of work and faults. What a thousand seeds of are checked by tests, and

@@ -21,7 +21,7 @@ import { checkSums } from './checkers/sums.ts'
 import { Clocks } from './clocks.ts'
 import { Disorder, GOOD_LATENCY } from './disorder.ts'
 import { Fate } from './fate.ts'
-import { type FaultLevel, planFaults } from './faults.ts'
+import { type FaultDensity, type FaultLevel, planFaults } from './faults.ts'
 import { FrameworkHost } from './framework-host.ts'
 import { Masters } from './masters.ts'
 import { Network } from './network.ts'
@@ -41,6 +41,8 @@ export interface WorldOptions {
   readonly seed: number
   readonly workload: Workload
   readonly faults: FaultLevel
+  /** Instead of the number and kinds of faults that are right for a few machines. */
+  readonly faultDensity?: FaultDensity | undefined
   /** Who watches; asked for once the world stands. */
   readonly checkers?: (world: World) => readonly Checker[]
   /** All invariants of a machine are checked after every so many steps; 0 = never. */
@@ -232,6 +234,7 @@ export class World implements Surroundings {
       minutes: workload.minutes,
       agents: this.agents.length,
       frameworks: this.frameworks.length,
+      density: this.options.faultDensity,
     })
     this.#faults = plan.length
     for (const fault of plan) this.schedule.after(fault.atMs, () => this.#disorder.inflict(fault))
@@ -279,7 +282,7 @@ export class World implements Surroundings {
   #stuck(): Violation {
     const open = this.frameworks.flatMap(({ program }) => program.units.filter(({ phase }) => phase !== 'done'))
     const units = open.slice(0, 5).map(({ id, phase, tasks }) => `${id} ${phase} ${[...tasks].join(' ')}`)
-    const operator = this.operator.isIdle ? '' : '; the operator waits for an answer'
+    const operator = this.operator.isIdle ? '' : `; ${this.operator.describe()}`
     return new Violation(
       'work is done',
       `no progress for ${PROGRESS_MS / 1000} s, ${open.length} open: ${units.join(', ')}${operator}`,

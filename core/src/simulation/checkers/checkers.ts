@@ -17,8 +17,18 @@ import { UpdateChecker } from './update-checker.ts'
 /** How often what runs is looked over. */
 const LOOK_EVERY_MS = 1_000
 
-/** All checkers of a world, behind one: the books come first, since the others read them. */
+/** All checkers of a world. */
 export function allCheckers(world: World): readonly Checker[] {
+  return checkersOf(world, true)
+}
+
+/** Those whose cost does not grow with the number of machines: without what is looked for on all of them over and over. */
+export function lightCheckers(world: World): readonly Checker[] {
+  return checkersOf(world, false)
+}
+
+/** The books come first, since the others read them. */
+function checkersOf(world: World, looksAround: boolean): readonly Checker[] {
   const books = new Books()
   const kinds = world.options.workload.agents
   const machines = kinds.flatMap((kind) => new Array<(typeof kinds)[number]>(kind.count).fill(kind))
@@ -33,7 +43,7 @@ export function allCheckers(world: World): readonly Checker[] {
     new RecordChecker(),
     ...(world.options.faults === 'heavy' ? [] : [new SurvivalChecker()]),
     containers,
-    new LivenessChecker(books, world.frameworks),
+    ...(looksAround ? [new LivenessChecker(books, world.frameworks)] : []),
     new TalkChecker(),
   ]
   let lookedAtMs = 0
@@ -44,7 +54,8 @@ export function allCheckers(world: World): readonly Checker[] {
       if (atMs - lookedAtMs < LOOK_EVERY_MS) return
       lookedAtMs = atMs
       const linked = [...books.agents.values()].filter(({ linkId }) => linkId !== undefined)
-      containers.look(atMs, (host) => linked.find((agent) => agent.host === host)?.linkedAtMs)
+      const sinceMs = new Map(linked.map(({ host, linkedAtMs }) => [host, linkedAtMs]))
+      containers.look(atMs, (host) => sinceMs.get(host))
     },
   }
   return [...checkers, stepOver]
