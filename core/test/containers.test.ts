@@ -25,7 +25,7 @@ const asRoot = isRoot ? test : test.skip
 if (!isRoot) console.log('containers.test: not root, tests that switch the user are skipped')
 
 const POLL_MS = 10
-const PATIENCE_MS = 10_000
+const PATIENCE_MS = 30_000
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
 interface World {
