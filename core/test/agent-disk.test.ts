@@ -1,11 +1,13 @@
 // What an agent's start makes of its work_dir: gone on with, refused, or gone on without.
 
-import { readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
+import { sandboxPath } from '../src/io/disk/paths.ts'
 import { type Endpoint, parseEndpoint } from '../src/io/http/client.ts'
 import { getJson } from './cluster.ts'
-import { isthmus, type Program, temporaryFolder } from './programs.ts'
+import { PlainScheduler, scalars } from './plain-scheduler.ts'
+import { isthmus, type Program, temporaryFolder, until } from './programs.ts'
 
 async function startMaster(t: ExecutionContext): Promise<Endpoint> {
   const flags = ['--ip=127.0.0.1', '--port=0', '--allocation_interval=100ms']
@@ -101,4 +103,32 @@ test('a damaged journal refuses the start by file and offset; --no-strict goes o
   const metrics = (await getJson(parseEndpoint(url)!, '/metrics/snapshot')) as Record<string, number>
   t.is(metrics['slave/recovery_errors'], 1)
   t.true(metrics['slave/recovery_time_secs']! > 0)
+})
+
+test('--recover=cleanup ends what still runs, then the agent; the next start is a new one', async (t) => {
+  const here = await place(t)
+  const first = startAgent(t, here)
+  await first.said(/^ready /m)
+  const id = idIn(here)
+  const scheduler = new PlainScheduler(here.master)
+  t.teardown(() => scheduler.close())
+  scheduler.subscribe({ checkpoint: true, failover_timeout: 3_600 })
+  const offer = await scheduler.offer()
+  const command = { value: 'echo $$ > pid; exec sleep 987' }
+  const resources = scalars({ cpus: 0.1, mem: 32 })
+  await scheduler.launch(offer, [{ name: 't', task_id: { value: 't' }, agent_id: offer.agent_id, resources, command }])
+  const { container_status } = await scheduler.reached('t', 'TASK_RUNNING')
+  const ids = { agentId: id, frameworkId: scheduler.frameworkId, executorId: 't' }
+  const containerId = container_status!.container_id!.value
+  const pidPath = join(sandboxPath(here.workDir, { ...ids, containerId }), 'pid')
+  await until('the pid', () => existsSync(pidPath) && readFileSync(pidPath, 'utf8').endsWith('\n'))
+  const pid = readFileSync(pidPath, 'utf8').trim()
+  first.child.kill('SIGKILL')
+  await first.ended
+  t.true(existsSync(`/proc/${pid}`))
+
+  const cleaner = startAgent(t, here, '--recover=cleanup')
+  t.is(await cleaner.ended, 0, cleaner.stderr())
+  t.false(existsSync(`/proc/${pid}`))
+  t.throws(() => idIn(here))
 })
