@@ -28,6 +28,8 @@ export function checkInvariants(state: AgentState): void {
   const estimate = state.oversubscribed
   assert(estimate === undefined || estimate.nonRevocable().isEmpty, 'only revocable resources are oversubscribed')
   assert(state.total.revocable().isEmpty, 'what is oversubscribed is beside the total')
+  if (state.recovery !== undefined)
+    assert(state.linkPhase === 'disconnected', 'an agent that recovers does not register')
   if (state.hasLeft) assert(state.containers.size === 0, 'an agent leaves after its last container')
 }
 
@@ -70,8 +72,13 @@ function checkExecutor(state: AgentState, executor: Executor): void {
     assert(executor.streamId === undefined, `executor ${executorId} is built in`)
     assert(live.length > 0, `built-in executor ${executorId} has a task`)
   }
-  if (executor.streamId !== undefined)
+  if (executor.streamId !== undefined) {
     assert(state.streams.get(executor.streamId) === executor, 'an open stream is indexed by its id')
+    assert(executor.hasSubscribed && executor.phase !== 'registering', 'who has a stream has subscribed')
+  }
+  if (executor.shutdownDueAtMs !== undefined) {
+    assert(executor.phase === 'terminating', `executor ${executorId} has a deadline to end, so it is ending`)
+  }
   for (const task of executor.tasks.values()) checkTask(state, executor, task)
   assert(containerResources(executor).cpusMilli >= usedByExecutor(executor).cpusMilli, 'containers get what was asked')
   const limits = containerLimits(executor)
