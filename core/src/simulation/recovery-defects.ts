@@ -34,7 +34,13 @@ export const RECOVERY_DEFECTS: readonly Defect[] = [
   {
     name: 'replayed-twice',
     about: 'an agent that recovers replays its records twice',
-    rules: ['what is acknowledged is not told again', 'updates come one by one', 'a task runs once', 'invariants hold'],
+    rules: [
+      'what is acknowledged is not told again',
+      'updates come one by one',
+      'a task runs once',
+      'no resource is given twice',
+      'invariants hold',
+    ],
     seams: () => ({ agentRecords: (records) => [...records, ...records] }),
   },
   {

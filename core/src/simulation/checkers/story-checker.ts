@@ -19,7 +19,7 @@ interface Story {
 }
 
 /** What an agent has heard so long ago is on its disk. */
-const RECORDED_WITHIN_MS = 2_000
+const RECORDED_WITHIN_MS = 5_000
 
 /** Each task's story is told in order, one update at a time, and what was acknowledged is not told again. */
 export class StoryChecker implements Checker {
