@@ -213,6 +213,19 @@ const cases: readonly Case[] = [
     expected: ['a'],
     left: { mem: 9000 },
   },
+  {
+    name: 'offers that are too small wherever they are do not keep others of their role from going',
+    missing: { cpus: 1000, mem: 4000 },
+    least: [{ cpus: 2000, mem: 1000 }, { mem: 3000 }],
+    holdings: { low: { guarantees: { cpus: 2000 }, consumed: { cpus: 3000, mem: 3000 } } },
+    candidates: {
+      a: { kind: 'offer', role: 'low', cpus: 1 },
+      b: { kind: 'offer', role: 'low', cpus: 1 },
+      c: { kind: 'offer', agent: 'C', cpus: 0, mem: 1 },
+      d: { agent: 'C', role: 'low', cpus: 1, mem: 3 },
+    },
+    expected: ['d', 'c'],
+  },
 ]
 
 for (const { name, missing, candidates, expected, left = {}, policy = 'newest', ...more } of cases) {

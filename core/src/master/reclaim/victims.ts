@@ -21,7 +21,7 @@ export const AGENTS_MAX = 500
 export const VICTIMS_MAX = 250
 
 /** Passes over all tiers at most. */
-const PASSES_MAX = 4
+const PASSES_MAX = 12
 
 /** Who goes first among equal roles: the tasks that started last, or the fewest tasks. */
 export type ReclaimPolicy = 'newest' | 'fewest'
@@ -91,24 +91,34 @@ export function priorityOf(priorities: Readonly<Record<string, number>>, role: s
 /** Chooses; deterministic for the same candidates in the same order. O(candidates + agents looked at × their tasks). */
 export function chooseVictims(choice: Choice): Chosen {
   const { candidates, cover, policy, role } = choice
-  const possible = candidates.filter((one) => {
-    return !one.losses.some((loss) => isSameOrSubRoleOf(loss.role, role)) && !isNothing(helpOf(cover.missing, one))
-  })
+  const possible = withoutHopeless(
+    candidates.filter((one) => {
+      return !one.losses.some((loss) => isSameOrSubRoleOf(loss.role, role)) && !isNothing(helpOf(cover.missing, one))
+    }),
+    cover,
+  )
   const taken = new Taken(choice)
   const passedOver = new Set<string>()
   for (let pass = 0; pass < PASSES_MAX && !cover.isEnough; pass++) {
-    // Once they are tried again: others that were let go may make them useful.
-    const isAnew = pass === PASSES_MAX - 2
-    for (const tier of tiersOf(possible.filter(({ key }) => isAnew || !passedOver.has(key)))) {
+    for (const tier of tiersOf(possible.filter(({ key }) => !passedOver.has(key)))) {
       if (cover.isEnough) break
       takeTier(tier, taken, policy)
     }
     // Who is let go leaves room above the guarantee of its role for others.
     const letGo = pruneEnd(taken)
     if (letGo.length === 0 && passedOver.size === 0) break
+    // They are tried again at last: beside what was taken since they may be of use.
+    if (letGo.length === 0) passedOver.clear()
     for (const { key } of letGo) passedOver.add(key)
   }
   return { victims: taken.list(), spared: sparedOf(choice, possible, taken) }
+}
+
+/** Without what lies on agents where all of it together is too little for an offer. */
+function withoutHopeless(candidates: readonly Candidate[], cover: Cover): readonly Candidate[] {
+  const most = new Map<string, Milli>()
+  for (const one of candidates) most.set(one.agentId, sum(most.get(one.agentId) ?? NOTHING, givenBy(one)))
+  return candidates.filter(({ agentId }) => cover.gain(agentId, most.get(agentId)!) > 0)
 }
 
 function helpOf(missing: Milli, candidate: Candidate): Milli {
