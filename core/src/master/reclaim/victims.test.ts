@@ -224,7 +224,7 @@ const cases: readonly Case[] = [
       c: { kind: 'offer', agent: 'C', cpus: 0, mem: 1 },
       d: { agent: 'C', role: 'low', cpus: 1, mem: 3 },
     },
-    expected: ['d', 'c'],
+    expected: ['c', 'd'],
   },
 ]
 
