@@ -182,7 +182,7 @@ test.serial('an end while no agent is there is kept until it is released, over m
   await third.call('release', 'c')
   const folder = world.folder()
   await third.call('leave')
-  t.false(existsSync(folder))
+  await until('the end of the launcher', () => !existsSync(folder))
   t.deepEqual(await world.startAgent().recover(), [])
 })
 
@@ -412,7 +412,7 @@ test.serial('closing kills all, in the launcher of a returned agent too, and lea
   await second.call('close')
   t.false(runs(pid))
   await gone(launcherPid)
-  t.false(existsSync(folder))
+  await until('the end of its folder', () => !existsSync(folder))
 })
 
 test.serial('a launcher that speaks another version says so and stays for its containers', async (t) => {
@@ -523,5 +523,5 @@ withCgroups('control groups are found again: limits, usage, what is left of the 
   t.false(dead.some((path) => existsSync(path)))
   t.true(living.every((path) => existsSync(path)))
   await third.call('close')
-  t.false(living.some((path) => existsSync(dirname(path))))
+  await until('the end of the groups', () => !living.some((path) => existsSync(dirname(path))))
 })
