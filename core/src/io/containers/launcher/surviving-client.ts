@@ -27,6 +27,8 @@ interface Entry {
 
 const UNKNOWN_TO_LAUNCHER = 'the launcher does not know it any more'
 const RETRY_MS = 1_000
+/** A folder that is still there then belongs to somebody else. */
+const REMOVE_TRIES = 5
 
 /** Opens the launcher of an agent in its form that survives. Its process is looked for, or started, when it is needed. */
 export class SurvivingLauncher implements Launcher {
@@ -153,7 +155,7 @@ export class SurvivingLauncher implements Launcher {
     this.#connection?.socket.end()
     await this.#gone
     // Whoever comes next starts anew; while something is left, the folder is where it is found.
-    if (!this.#hasContainers()) rmSync(this.#folder.path, { recursive: true, force: true })
+    if (!this.#hasContainers()) removeFolder(this.#folder.path)
   }
 
   #hasContainers(): boolean {
@@ -174,7 +176,7 @@ export class SurvivingLauncher implements Launcher {
     if (this.#writer === undefined) return
     this.#say({ kind: 'close' })
     await this.#gone
-    rmSync(this.#folder.path, { recursive: true, force: true })
+    removeFolder(this.#folder.path)
   }
 
   #say(command: LauncherCommand): void {
@@ -320,4 +322,9 @@ export class SurvivingLauncher implements Launcher {
     if (pid === undefined) listener.onLaunchFailed({ containerId, code: 'LAUNCHER_BROKE', message: reason })
     else listener.onExited({ containerId, waitStatus, reason: report.reason, outOfMemory })
   }
+}
+
+/** Removes a folder in which a launcher that ends removes its socket: a walk that misses what it has just seen stops half-way, unheard. */
+function removeFolder(path: string): void {
+  for (let tries = 0; tries < REMOVE_TRIES && existsSync(path); tries++) rmSync(path, { recursive: true, force: true })
 }
