@@ -67,7 +67,7 @@ test.serial('the bridge is killed and started again', async (t) => {
     cluster.bridge.start()
     await nodesWhen((rows) => rows.length === before.ids.length)
   })
-  t.true(await tells('FOUND_AGAIN'))
+  await until(() => tells('FOUND_AGAIN'))
 })
 
 test.serial('the leading master is killed', async (t) => {
@@ -82,7 +82,7 @@ test.serial('the active ResourceManager is killed', async (t) => {
     await cluster.pair.kill(active)
     await until(async () => (await cluster.pair.active()) === 1 - active)
   })
-  t.true(await tells('RM_CHANGED'))
+  await until(() => tells('RM_CHANGED'))
 })
 
 test.serial('bridge and leading master are killed at once', async (t) => {
