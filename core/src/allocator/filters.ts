@@ -15,6 +15,7 @@
 import { assert } from '../base/assert.ts'
 import type { Resources } from '../resources/resources.ts'
 import { fingerprint as fingerprintOf } from './bag.ts'
+import { BitRows } from './bit-rows.ts'
 import { type Bits, clearBit, hasBit, setBit } from './bits.ts'
 
 /** Different refused bags on one agent at most; one more is not remembered, so its framework is offered the agent again next round. */
@@ -63,7 +64,7 @@ interface Bucket {
 export class Filters {
   readonly #groups: ((Group | undefined)[] | undefined)[] = []
   /** Agent → the clients of all its groups: most questions are about a client that has refused nothing there. */
-  readonly #refusers: (Bits | undefined)[] = []
+  readonly #refusers = new BitRows()
   readonly #buckets = new Map<number, Bucket>()
   /** Keys of the buckets as a binary heap, earliest first. */
   readonly #times: number[] = []
@@ -90,7 +91,7 @@ export class Filters {
       group.extra ??= new Map()
       group.extra.set(client, (group.extra.get(client) ?? 0) + 1)
     } else group.clients = setBit(group.clients, client)
-    this.#refusers[agent] = setBit(this.#refusers[agent], client)
+    this.#refusers.set(agent, client)
     group.entryCount++
     this.#alive++
     this.#aliveOfClient[client] = (this.#aliveOfClient[client] ?? 0) + 1
@@ -101,7 +102,7 @@ export class Filters {
 
   /** Whether the client has refused all of these resources on the agent. Pass the same object for the same question: it is answered once. */
   refuses(agent: number, client: number, resources: Resources): boolean {
-    if (!hasBit(this.#refusers[agent], client)) return false
+    if (!this.#refusers.has(agent, client)) return false
     for (const group of this.#groups[agent]!) {
       if (group === undefined || !hasBit(group.clients, client)) continue
       if (group.asked !== resources) {
@@ -129,7 +130,7 @@ export class Filters {
     if (count === 0) return false
     for (const [agent, groups] of this.#groups.entries()) {
       if (groups === undefined) continue
-      clearBit(this.#refusers[agent], client)
+      this.#refusers.clear(agent, client)
       for (let slot = 0; slot < groups.length; slot++) {
         const group = groups[slot]
         if (group === undefined || !hasBit(group.clients, client)) continue
@@ -158,7 +159,7 @@ export class Filters {
       }
     }
     this.#groups[agent] = undefined
-    this.#refusers[agent] = undefined
+    this.#refusers.clearRow(agent)
     this.#clearedAgent[agent] = this.#sequence++
     this.#bury(count)
   }
@@ -194,7 +195,7 @@ export class Filters {
     this.#alive--
     this.#aliveOfClient[client]!--
     if (extra > 0) return
-    if (!groups.some((other) => hasBit(other?.clients, client))) clearBit(this.#refusers[agent], client)
+    if (!groups.some((other) => hasBit(other?.clients, client))) this.#refusers.clear(agent, client)
     ended(agent, client)
   }
 
